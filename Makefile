@@ -1,0 +1,65 @@
+# The only door: `make run` answers on 127.0.0.1:8000, `make test` proves it. `make help` lists the rest.
+
+PYTHON ?= python3
+PORT ?= 8000
+CONFIG ?= hyperbridge.yaml
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-vllm check fix bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/gateway ## start the gateway (PORT=8000, CONFIG=hyperbridge.yaml)
+	@$(BIN)/hyperbridge serve --config $(CONFIG) --port $(PORT)
+
+test: $(VENV)/dev ## run the whole test suite, against real parts
+	@sh tests/packages.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+test-vllm: $(VENV)/dev ## run the vLLM suite against a real vLLM on the CPU (builds its own environment once)
+	@PYTHON=$(PYTHON) sh tests/vllm/environment.sh
+	$(BIN)/python -m pytest tests/vllm $(ARGS)
+
+check: $(VENV)/dev ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing
+
+fix: $(VENV)/dev ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: $(VENV)/dev ## CPU and latency beside LiteLLM, as ratios of one interleaved run
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev ## choose versions anew and write them down with their hashes
+	$(LOCK) --upgrade --group build --output-file requirements/gateway.txt
+	$(LOCK) --upgrade --group build --group dev --extra embedded --constraints requirements/gateway.txt --output-file requirements/dev.txt
+
+clean: ## remove what was built here
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "HyperBridge needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# pip's own output stays away unless something fails; a stamp is newer than what it was made from.
+$(VENV)/gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the gateway needs (requirements/gateway.txt) ..."
+	@$(PIP) -r requirements/gateway.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/gateway
+	@echo "Installing what tests and checks need (requirements/dev.txt) ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@

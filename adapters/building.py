@@ -1,0 +1,108 @@
+"""From the configuration to upstreams: the one place where they are put together."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from adapters import nebius
+from adapters.demo import Demo
+from adapters.directory import Directory
+from adapters.openai_http import Address, OpenAIHttp
+from adapters.pool import Origin, Pool, trust
+from adapters.preparing import Preparing
+from adapters.vllm import Replica, Vllm
+from app import config
+from app.contracts import Source, Timeouts, Upstream
+
+IN_PROCESS_SECONDS = Timeouts().total
+
+
+def sources(settings: config.Config) -> Mapping[str, Source]:
+    """Every configured upstream by its name."""
+    return {
+        name: _source(each, settings.server.max_answer_bytes) for name, each in settings.upstreams.items()
+    }
+
+
+def _source(settings: config.Upstream, max_answer_bytes: int) -> Source:
+    match settings:
+        case config.Demo():
+            demo = Demo()
+            return Source(demo, demo.operations, IN_PROCESS_SECONDS, demo.models, _nothing, _nothing, _none)
+        case config.Embedded():
+            return _embedded(settings)
+        case config.Nebius() | config.OpenAI() | config.Vllm():
+            return _http(settings, [_Server(settings, url, max_answer_bytes) for url in settings.bases])
+        case _:
+            assert_never(settings)
+
+
+def _embedded(settings: config.Embedded) -> Source:
+    from adapters.embedded import Embedded  # noqa: PLC0415 - few use it
+
+    embedded = Embedded(settings)
+    return Source(
+        embedded,
+        embedded.operations,
+        IN_PROCESS_SECONDS,
+        embedded.models,
+        embedded.start,
+        embedded.close,
+        _none,
+    )
+
+
+class _Server:
+    """One HTTP server: how it is asked on the exchange path, and how beside it."""
+
+    def __init__(
+        self, settings: config.Nebius | config.OpenAI | config.Vllm, url: str, max_answer_bytes: int
+    ) -> None:
+        key = settings.api_key.get_secret_value() if settings.api_key is not None else None
+        headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+        tls = _tls(settings, url)
+        self.pool = Pool(
+            Origin.of(url), limit=settings.max_connections, idle_seconds=settings.idle_seconds, tls=tls
+        )
+        address = Address(urlsplit(url).netloc, urlsplit(url).path, headers, key)
+        self.upstream = OpenAIHttp(address, self.pool, settings.timeouts, max_answer_bytes=max_answer_bytes)
+        own = {"authorization": f"Bearer {key}"} if key else {}
+        self.directory = Directory(url, headers | own, tls)
+
+    async def close(self) -> None:
+        self.pool.close()
+        await self.directory.close()
+
+
+def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequence[_Server]) -> Source:
+    first = servers[0]
+    upstream: Upstream = first.upstream
+    models = first.directory.cards
+    if isinstance(settings, config.Nebius):
+        upstream = Preparing(upstream, nebius.named_schema)
+    if isinstance(settings, config.Vllm):
+        fleet = Vllm([Replica(server.upstream, server.directory) for server in servers])
+        upstream, models = fleet, fleet.models
+
+    async def close() -> None:
+        for server in servers:
+            await server.close()
+
+    def connections() -> int:
+        return sum(server.pool.open_connections for server in servers)
+
+    operations = frozenset[str](settings.speaks)
+    return Source(upstream, operations, settings.timeouts.total, models, _nothing, close, connections)
+
+
+def _tls(settings: config.HttpSettings, url: str) -> ssl.SSLContext | None:
+    return trust(settings.ca_file) if url.startswith("https:") else None
+
+
+async def _nothing() -> None:
+    """An upstream in this process needs no start and no end."""
+
+
+def _none() -> int:
+    return 0

@@ -1,0 +1,3 @@
+"""What an upstream says about one of its models."""
+
+from app.contracts import ModelCard as ModelCard

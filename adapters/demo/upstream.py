@@ -1,0 +1,102 @@
+"""The demo as an upstream: it finds the operation's answer and hands it out, slowly where that is asked for."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from adapters.answers import Events, Plain
+from adapters.cards import ModelCard
+from adapters.demo import chat, completions, embeddings, messages, rerank, responses, tokenize
+from adapters.demo.refusals import CONTEXT_TOKENS, refused
+from app.contracts import Answer, Outbound, Upstream
+from app.errors import Unsupported, UpstreamRefused, UpstreamTimeout
+
+FAST = "demo"
+SLOW = "demo-slow"
+FIRST_PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.05
+_LARGE_BYTES = 64 * 1024
+"""A longer body is read in a thread: counting its tokens takes longer than the event loop should stand still."""
+
+
+class _Answering(Protocol):
+    def __call__(self, body: bytes, model: str, *, stream: bool) -> bytes | Iterator[bytes]: ...
+
+
+_OPERATIONS: Mapping[str, _Answering] = {
+    "chat": chat.answer,
+    "completions": completions.answer,
+    "embeddings": embeddings.answer,
+    "responses": responses.answer,
+    "messages": messages.answer,
+    "count_tokens": messages.count_tokens,
+    "rerank": rerank.answer,
+    "tokenize": tokenize.tokenize,
+    "detokenize": tokenize.detokenize,
+}
+
+
+class Demo(Upstream):
+    """Answers every operation; the same request gets the same words."""
+
+    operations: frozenset[str] = frozenset(_OPERATIONS)
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._sleep = sleep
+
+    async def models(self) -> list[ModelCard]:
+        return [ModelCard(name, context_tokens=CONTEXT_TOKENS) for name in (FAST, SLOW)]
+
+    @asynccontextmanager
+    async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
+        """Hold an answer; raises UpstreamRefused for a model or a body that is not right."""
+        made = await _made(outbound)
+        slow = outbound.model == SLOW
+        if slow:
+            await self._pause(FIRST_PAUSE_SECONDS, outbound.deadline)
+        if isinstance(made, bytes):
+            yield Plain(made, outbound.operation.dialect)
+            return
+        events = self._slowly(made, outbound.deadline) if slow else _at_once(made)
+        try:
+            yield Events(events, outbound.operation.dialect)
+        finally:
+            await events.aclose()
+
+    async def _slowly(self, made: Iterator[bytes], deadline: float) -> AsyncGenerator[bytes, None]:
+        yield next(made)
+        for event in made:
+            await self._pause(PAUSE_SECONDS, deadline)
+            yield event
+
+    async def _pause(self, seconds: float, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._sleep(seconds)
+        except TimeoutError:
+            raise UpstreamTimeout("The upstream did not answer in time.") from None
+
+
+async def _at_once(made: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    for event in made:
+        yield event
+
+
+async def _made(outbound: Outbound) -> bytes | Iterator[bytes]:
+    if len(outbound.body) > _LARGE_BYTES:
+        return await asyncio.to_thread(_answered, outbound)
+    return _answered(outbound)
+
+
+def _answered(outbound: Outbound) -> bytes | Iterator[bytes]:
+    answering = _OPERATIONS.get(outbound.operation.name)
+    if answering is None:
+        raise Unsupported(f"The demo upstream does not offer {outbound.operation.path}.")
+    if outbound.model not in {FAST, SLOW}:
+        message = f"The demo upstream has no such model: it has {FAST!r} and {SLOW!r}."
+        raise UpstreamRefused(404, message, code="model_not_found", param="model")
+    try:
+        return answering(outbound.body, outbound.model, stream=outbound.stream)
+    except RecursionError:
+        raise refused("The body is nested too deeply.") from None

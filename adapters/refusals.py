@@ -1,0 +1,123 @@
+"""An upstream's error answer, told as one of our failures: whose fault it is, and what the client may know.
+
+Nebius speaks FastAPI's `detail` (and echoes the prompt in it), vLLM numbers its codes, others send text; a
+client gets OpenAI's error object from all of them. An answer about our own key is never shown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from app.contracts import Headers
+from app.errors import (
+    CredentialRejected,
+    UpstreamBroken,
+    UpstreamFailure,
+    UpstreamLimited,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+
+_OURS = frozenset({401, 402, 403})
+_UNAVAILABLE = frozenset({503, 529})
+_TIMED_OUT = frozenset({408, 504})
+_MAX_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an error body said, in OpenAI's terms; `proper` where it was an OpenAI error object already."""
+
+    message: str = ""
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    proper: bool = False
+
+
+def refusal(status: int, headers: Headers, body: bytes) -> UpstreamFailure:
+    """The failure that an answer of this status (400 or above) stands for."""
+    said = _read(body)
+    inside = f"upstream answered {status} {said.type or ''} {said.code or ''}".rstrip()
+    kept = _kept(headers)
+    if status in _OURS:
+        return CredentialRejected("The upstream does not accept this gateway's credentials.", detail=inside)
+    if status == 429:  # noqa: PLR2004
+        return UpstreamLimited("The upstream's rate limit is reached.", detail=inside, headers=kept)
+    if status in _TIMED_OUT:
+        return UpstreamTimeout("The upstream did not answer in time.", detail=inside)
+    if status in _UNAVAILABLE:
+        return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
+    if status >= 500:  # noqa: PLR2004
+        return UpstreamBroken("The upstream failed.", detail=inside)
+    return UpstreamRefused(
+        status,
+        said.message or f"The upstream refused the request ({status}).",
+        type="invalid_request_error",
+        code=said.code or _code(status, said),
+        param=said.param,
+        raw=body if said.proper else None,
+        headers=kept,
+    )
+
+
+def _kept(headers: Headers) -> Mapping[str, str]:
+    return {"retry-after": value.decode("latin-1") for name, value in headers if name == b"retry-after"}
+
+
+def _code(status: int, said: _Said) -> str | None:
+    if status == 404 and (said.param == "model" or "model" in said.message.lower()):  # noqa: PLR2004
+        return "model_not_found"
+    if "maximum context length" in said.message:
+        return "context_length_exceeded"
+    return None
+
+
+def _read(body: bytes) -> _Said:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _Said()
+    if not isinstance(found, dict):
+        return _Said()
+    error = found.get("error", found)
+    if isinstance(error, str):
+        return _Said(error[:_MAX_MESSAGE])
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        return _from_object(error, nested="error" in found)
+    return _Said(_detail(found.get("detail")))
+
+
+def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
+    code = error.get("code")
+    kind = error.get("type")
+    param = error.get("param")
+    proper = nested and "type" in error and (code is None or isinstance(code, str))
+    return _Said(
+        error["message"][:_MAX_MESSAGE],
+        kind if isinstance(kind, str) else None,
+        code if isinstance(code, str) else None,
+        param if isinstance(param, str) else None,
+        proper,
+    )
+
+
+def _detail(detail: object) -> str:
+    """FastAPI's detail: a text, or a list of faults whose `input` (the prompt) is left out."""
+    if isinstance(detail, str):
+        return detail[:_MAX_MESSAGE]
+    if not isinstance(detail, list):
+        return ""
+    faults = [fault for fault in detail if isinstance(fault, dict)]
+    return "; ".join(f"{_place(fault.get('loc'))}: {fault.get('msg', 'invalid')}" for fault in faults)[
+        :_MAX_MESSAGE
+    ]
+
+
+def _place(loc: object) -> str:
+    if not isinstance(loc, list):
+        return "body"
+    return ".".join(str(part) for part in loc if part != "body") or "body"

@@ -1,0 +1,5 @@
+"""`python -m app` is `hyperbridge`."""
+
+from app.cli import main
+
+main()

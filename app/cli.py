@@ -1,0 +1,166 @@
+"""The command line: `hyperbridge serve | check | keys | version`."""
+
+import argparse
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app import config
+from app.keys import new_key
+from app.version import VERSION
+from app.worker import CONFIG, HASH_KEY
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the idle time of common clients and proxies, so that they close first."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exits with 2 where the command line or the configuration is wrong."""
+    options = _parser().parse_args(arguments)
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hyperbridge", description="An OpenAI-compatible inference gateway."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    serve = commands.add_parser("serve", help="start the gateway")
+    _add_config(serve)
+    serve.add_argument("--port", type=_port, help="listen here instead of server.port; 0 takes a free one")
+    serve.add_argument("--workers", type=_workers, help="processes, instead of server.workers")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser(
+        "check", help="read the configuration, say what is wrong, show what is in force"
+    )
+    _add_config(check)
+    check.set_defaults(run=_check)
+
+    keys = commands.add_parser("keys", help="make API keys").add_subparsers(required=True, metavar="action")
+    new = keys.add_parser("new", help="make a key, and the lines that let it in")
+    new.add_argument("name", help="what the key is called in logs: letters, digits, _ and -")
+    new.set_defaults(run=_new_key)
+
+    version = commands.add_parser("version", help="print the version")
+    version.set_defaults(run=lambda _: print(VERSION))
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get(CONFIG, "hyperbridge.yaml")),
+        help="the configuration file (default: $HYPERBRIDGE_CONFIG, else hyperbridge.yaml)",
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:  # noqa: PLR2004
+        raise argparse.ArgumentTypeError("a number from 1 to 64")
+    return int(text)
+
+
+def _load(path: Path) -> config.Config:
+    try:
+        return config.load(path, config.read_environment(path.absolute().parent))
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def _check(options: argparse.Namespace) -> None:
+    settings = _load(options.config)
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(json.dumps(settings.redacted(), indent=2))
+
+
+def _new_key(options: argparse.Namespace) -> None:
+    key, digest = new_key(options.name)
+    print(f"The key, shown this once:\n\n  {key}\n\nIn hyperbridge.yaml:\n")
+    print(f'keys:\n  - {{id: {options.name}, sha256: {digest}, models: ["*"]}}')
+
+
+def _serve(options: argparse.Namespace) -> None:
+    settings = _load(options.config)
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    host = settings.server.host
+    listening = _listen(host, settings.server.port if options.port is None else options.port)
+    os.environ[CONFIG] = str(options.config.absolute())
+    os.environ.setdefault(HASH_KEY, secrets.token_hex(16))
+    _welcome(settings, listening.getsockname()[1])
+    workers = options.workers or settings.server.workers
+    with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        _run(settings, workers, listening)
+
+
+def _run(settings: config.Config, workers: int, listening: socket.socket) -> None:
+    server = uvicorn.Config(
+        "app.worker:application",
+        factory=True,
+        workers=workers,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(settings.server.drain_seconds),
+    )
+    if workers > 1:
+        Multiprocess(server, target=uvicorn.Server(server).run, sockets=[listening]).run()
+    else:
+        uvicorn.Server(server).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket: clients may connect from here on, and wait until a worker takes them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        print(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port", file=sys.stderr
+        )
+        sys.exit(1)
+    listening.set_inheritable(True)  # noqa: FBT003 - worker processes take it over
+    return listening
+
+
+def _welcome(settings: config.Config, port: int) -> None:
+    host = settings.server.host
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    model = next(iter(settings.models), "demo/demo")
+    key = " -H 'authorization: Bearer YOUR_KEY'" if settings.keys else ""
+    print(
+        f"HyperBridge {VERSION} answers on {url}\n\n"
+        f"  curl {url}/v1/chat/completions{key} -H 'content-type: application/json' \\\n"
+        f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'\n\n'
+        f"Documents: {url}/docs   Health: {url}/healthz   Metrics: {url}/metrics",
+        flush=True,
+    )

@@ -1,0 +1,74 @@
+"""The configuration: one YAML file and the environment in, frozen settings or every fault of the file out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.config.document import resolve
+from app.config.environment import read_environment
+from app.config.faults import ConfigError, Fault, dotted, in_order
+from app.config.oddities import oddities
+from app.config.rules import broken_rules
+from app.config.schema import Config, Key, Logs, Metrics, Model, Server
+from app.config.text import read_text
+from app.config.upstreams import (
+    HTTP_KINDS,
+    Demo,
+    Embedded,
+    HttpSettings,
+    Lora,
+    Nebius,
+    OpenAI,
+    Upstream,
+    Vllm,
+)
+from app.config.validation import validate
+from app.yaml_source import parse
+
+__all__ = [
+    "HTTP_KINDS",
+    "Config",
+    "ConfigError",
+    "Demo",
+    "Embedded",
+    "Fault",
+    "HttpSettings",
+    "Key",
+    "Logs",
+    "Lora",
+    "Metrics",
+    "Model",
+    "Nebius",
+    "OpenAI",
+    "Server",
+    "Upstream",
+    "Vllm",
+    "load",
+    "read_environment",
+]
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read and check the file; raises one ConfigError with all its faults."""
+    name = str(path)
+    root, problems = parse(read_text(path))
+    faults = [
+        Fault(name, problem.mark.line, problem.mark.column, dotted(problem.path), problem.message)
+        for problem in problems
+    ]
+    if root is None:
+        raise ConfigError(faults)
+    document, open_references = resolve(name, root, environment)
+    sections, misfits = validate(document, path.absolute().parent)
+    faults += (*open_references, *misfits, *broken_rules(document))
+    if faults or sections is None:
+        raise ConfigError(faults)
+    return Config(
+        server=sections.server,
+        upstreams=sections.upstreams,
+        models=sections.models,
+        keys=sections.keys,
+        metrics=sections.metrics,
+        logs=sections.logs,
+        warnings=tuple(map(str, in_order(oddities(sections, document)))),
+        hidden=frozenset(document.hidden),
+    )

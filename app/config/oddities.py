@@ -1,0 +1,92 @@
+"""What a valid file may hold, but probably not on purpose."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import TypeAlias
+
+from app.config.document import Document
+from app.config.faults import Fault
+from app.config.schema import ALL_MODELS, Sections
+from app.config.upstreams import HTTP_KINDS, Embedded, Nebius, OpenAI, Vllm
+from app.config.values import host_of, is_loopback
+from app.yaml_source import Path
+
+Oddity: TypeAlias = tuple[Path, str]
+
+
+def oddities(sections: Sections, document: Document) -> Iterator[Fault]:
+    found = itertools.chain(
+        _idle_keys(sections),
+        _unusual_urls(sections),
+        _written_secrets(sections, document),
+        _plain_transport(sections),
+        _absent_files(sections),
+        _copies(sections),
+    )
+    return itertools.starmap(document.fault, found)
+
+
+def _idle_keys(sections: Sections) -> Iterator[Oddity]:
+    for index, key in enumerate(sections.keys):
+        if not key.models:
+            yield ("keys", index, "models"), 'this key may use no model; list some, or ["*"] for all'
+        elif ALL_MODELS in key.models and len(key.models) > 1:
+            yield ("keys", index, "models"), '"*" allows every model; the other names change nothing'
+
+
+def _http(sections: Sections) -> Iterator[tuple[Path, Nebius | Vllm | OpenAI]]:
+    for name, upstream in sections.upstreams.items():
+        if isinstance(upstream, HTTP_KINDS):
+            yield ("upstreams", name), upstream
+
+
+def _unusual_urls(sections: Sections) -> Iterator[Oddity]:
+    for path, upstream in _http(sections):
+        for index, base in enumerate(upstream.bases):
+            place: Path = ("replicas", index) if isinstance(upstream, Vllm) else ("url",)
+            if base in upstream.bases[:index]:
+                yield (*path, *place), "is listed twice; it would get twice the calls"
+            if not base.endswith("/v1") or base.endswith("/v1/v1"):
+                yield (*path, *place), "does not end in one /v1, as the base of an OpenAI API usually does"
+
+
+def _written_secrets(sections: Sections, document: Document) -> Iterator[Oddity]:
+    for path, upstream in _http(sections):
+        place = (*path, "api_key")
+        if upstream.api_key is not None and place not in document.hidden:
+            yield place, "is written in the file; ${NAME} would keep the key out of it"
+
+
+def _plain_transport(sections: Sections) -> Iterator[Oddity]:
+    for path, upstream in _http(sections):
+        if not isinstance(upstream, Nebius):
+            continue
+        if upstream.url.startswith("http://") and not is_loopback(host_of(upstream.url)):
+            yield (*path, "url"), "is not encrypted, so the key can be read on its way; use https"
+
+
+def _absent_files(sections: Sections) -> Iterator[Oddity]:
+    for path, file in _files(sections):
+        if not file.is_file():
+            yield path, "there is no such file yet"
+    log = sections.logs.file
+    if log is not None and not log.parent.is_dir():
+        yield ("logs", "file"), "its folder does not exist yet"
+
+
+def _files(sections: Sections) -> Iterator[tuple[Path, FilePath]]:
+    for path, http in _http(sections):
+        if http.ca_file is not None:
+            yield (*path, "ca_file"), http.ca_file
+    for name, upstream in sections.upstreams.items():
+        if isinstance(upstream, Embedded):
+            yield ("upstreams", name, "model"), upstream.model
+            for lora in upstream.loras:
+                yield ("upstreams", name, "loras", lora, "path"), upstream.loras[lora].path
+
+
+def _copies(sections: Sections) -> Iterator[Oddity]:
+    for name, upstream in sections.upstreams.items():
+        if isinstance(upstream, Embedded) and sections.server.workers > 1:
+            yield ("upstreams", name), f"each of the {sections.server.workers} workers loads its own copy"

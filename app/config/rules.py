@@ -1,0 +1,89 @@
+"""Rules that join sections.
+
+They read the document itself, not the validated settings, so that one mistake does not hide another.
+"""
+
+from collections.abc import Callable, Iterator
+
+from app.config.document import Document
+from app.config.faults import Fault, choice, printable, quoted
+from app.config.schema import ALL_MODELS, Server, split_route
+from app.config.values import is_host, is_loopback
+from app.yaml_source import Path
+
+
+def broken_rules(document: Document) -> Iterator[Fault]:
+    """What does not fit together."""
+    for rule in (_routes, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure):
+        yield from rule(document)
+
+
+def _routes(document: Document) -> Iterator[Fault]:
+    upstreams = document.members("upstreams")
+    for alias, model in document.members("models").items():
+        path: Path = ("models", alias, "upstream") if isinstance(model, dict) else ("models", alias)
+        text = document.text(*path) or ""
+        name, _, rest = (text, "", text) if isinstance(model, dict) else text.partition("/")
+        if name and rest and name not in upstreams:
+            subject, said = _subject(document, path, name)
+            message = f"{subject} is not an upstream{choice(said, upstreams)}"
+            yield document.fault(("models", alias, "upstream"), message)
+
+
+def _subject(document: Document, path: Path, name: str) -> tuple[str, str | None]:
+    """A name as a message may say it, and as it may be compared."""
+    return ("the value", None) if document.shown(path) is None else (quoted(name), name)
+
+
+def _aliases(document: Document) -> Iterator[Fault]:
+    upstreams = document.members("upstreams")
+    for alias in document.members("models"):
+        upstream, model = split_route(alias)
+        if model and upstream in upstreams:
+            message = f"must not begin with {quoted(upstream + '/')}: that form asks the upstream directly"
+            yield document.fault(("models", alias), message, at_name=True)
+
+
+def _allowed_models(document: Document) -> Iterator[Fault]:
+    aliases, upstreams = document.members("models"), document.members("upstreams")
+    for index in range(len(document.items("keys"))):
+        for item in range(len(document.items("keys", index, "models"))):
+            path: Path = ("keys", index, "models", item)
+            name = document.text(*path) or ALL_MODELS
+            upstream, model = split_route(name)
+            if name in aliases or name == ALL_MODELS or (model and upstream in upstreams):
+                continue
+            subject, said = _subject(document, path, name)
+            yield document.fault(
+                path, f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
+            )
+
+
+def _key_ids(document: Document) -> Iterator[Fault]:
+    return _repeated(document, "id", str, "another key has this id")
+
+
+def _key_hashes(document: Document) -> Iterator[Fault]:
+    return _repeated(document, "sha256", str.lower, "another key has this sha256: make one key for each id")
+
+
+def _repeated(document: Document, member: str, same: Callable[[str], str], message: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index in range(len(document.items("keys"))):
+        text = document.text("keys", index, member)
+        if text is not None and same(text) in seen:
+            yield document.fault(("keys", index, member), message)
+        seen.add(same(text or ""))
+
+
+def _exposure(document: Document) -> Iterator[Fault]:
+    place: Path = ("server", "host")
+    host = document.text(*place) or Server().host
+    if is_loopback(host) or not is_host(host) or document.at("keys"):
+        return
+    shown = f" {printable(host)}" if document.shown(place) else ""
+    message = (
+        f"at least one key is needed because server.host{shown} is reachable from other machines; "
+        "`hyperbridge keys new NAME` makes one"
+    )
+    yield document.fault(("keys",), message, near=place)

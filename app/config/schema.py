@@ -1,0 +1,189 @@
+"""The settings of the whole file: server, models, keys, metrics and logs."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from app.config.document import Substituted
+from app.config.upstreams import ModelName, Settings, Upstream
+from app.config.values import Count, EmptyIsNull, File, Flag, FromText, Host, Matching, expects, wrong
+from app.operations import OPERATIONS
+from app.yaml_source import Path, plain_value
+
+MASK = "**********"
+"""What stands for a secret in printed settings, as pydantic writes it."""
+ALL_MODELS = "*"
+
+_GIVEN_BY_CLIENT = {"model", "stream", "stream_options"} | {
+    name for operation in OPERATIONS.values() for name in operation.required
+}
+_HASH_OF_NOTHING = hashlib.sha256().hexdigest()
+_JSON_INTEGERS = range(-(2**63), 2**64)
+
+
+class Server(Settings):
+    """Where the gateway listens, and the bounds of a request."""
+
+    host: Host = Field(default="127.0.0.1", description="address to listen at; any but loopback needs `keys`")
+    port: Annotated[int, Field(ge=0, le=65535), FromText] = Field(
+        default=8000, description="port to listen at; 0 takes a free one"
+    )
+    workers: Annotated[int, Field(ge=1, le=64), FromText] = Field(
+        default=1, description="processes that answer"
+    )
+    max_body_bytes: Count = Field(default=33_554_432, description="largest request body; above it 413")
+    max_answer_bytes: Count = Field(
+        default=67_108_864, description="largest answer held in memory; streams are not held"
+    )
+    drain_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
+        default=30.0, description="how long running calls may finish after a stop was asked for"
+    )
+
+
+def _members(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members as JSON values; text from the environment that reads as a number is one."""
+    given = [name for name in defaults if name in _GIVEN_BY_CLIENT]
+    if given:
+        raise wrong(f"must not set {', '.join(given)}: what the client asks is the client's to say")
+    return {name: _json(value) for name, value in defaults.items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _json(member) for name, member in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_json(item) for item in value)
+    if isinstance(value, Substituted):
+        return _json(plain_value(str(value)))
+    if isinstance(value, int) and value not in _JSON_INTEGERS:
+        raise wrong("must not hold a whole number of more than 64 bits")
+    return value
+
+
+class Model(Settings):
+    """A name that clients ask for, and what answers."""
+
+    model_config = ConfigDict(json_schema_extra={"expects": "upstream/model, or a mapping"})
+
+    upstream: str = Field(description="the upstream's name")
+    model: Annotated[str, Matching(r"[^\s\x00-\x1f\x7f]{1,256}", "a model's name, without spaces")] = Field(
+        description="the upstream's own name for the model"
+    )
+    defaults: Annotated[Mapping[str, Any], AfterValidator(_members)] = Field(
+        default={}, description="members of the request, set where the client sends none"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        upstream, model = split_route(value)
+        if not (upstream and model):
+            raise wrong("must be upstream/model, or a mapping with these two")
+        return {"upstream": upstream, "model": model}
+
+
+def split_route(text: str) -> tuple[str, str]:
+    """Upstream and model of `upstream/model`; the model's own name may hold slashes too."""
+    upstream, _, model = text.partition("/")
+    return upstream, model
+
+
+def _not_of_nothing(digits: str) -> str:
+    if digits == _HASH_OF_NOTHING:
+        raise wrong("must not be the hash of an empty key")
+    return digits
+
+
+class Key(Settings):
+    """A key that clients present, as its hash."""
+
+    id: Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -")] = Field(
+        description="its name in logs and metrics"
+    )
+    sha256: Annotated[
+        str,
+        AfterValidator(str.lower),
+        Matching(r"[0-9a-f]{64}", "the 64 hex digits of the key's SHA-256"),
+        AfterValidator(_not_of_nothing),
+        Field(json_schema_extra={"writeOnly": True}),
+    ] = Field(description="the hash of the key; `hyperbridge keys new NAME` prints both")
+    models: tuple[Annotated[str, expects("a model's name")], ...] = Field(
+        default=(),
+        description='the models it may use, as named in `models` or as upstream/model; `["*"]` is all',
+    )
+
+    @property
+    def allowed(self) -> frozenset[str] | None:
+        """The names it may use; None is every model."""
+        return None if ALL_MODELS in self.models else frozenset(self.models)
+
+
+class Metrics(Settings):
+    """Prometheus metrics."""
+
+    enabled: Flag = Field(default=True, description="whether they are offered at /metrics")
+
+
+class Logs(Settings):
+    """One line of JSON for each call."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least severe lines that are written"
+    )
+    file: Annotated[File | None, EmptyIsNull] = Field(
+        default=None, description="where they are written; null is standard error"
+    )
+    prompt_hash: Flag = Field(default=True, description="whether a call's line holds a hash of its prompt")
+
+
+UpstreamName = Annotated[
+    str, Matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of lower-case letters, digits, _ and - (no slash)")
+]
+
+
+class Sections(Settings):
+    """The file."""
+
+    server: Server = Field(default=Server())
+    upstreams: Mapping[UpstreamName, Upstream] = Field(min_length=1)
+    models: Mapping[ModelName, Model] = Field(default={})
+    keys: tuple[Key, ...] = Field(default=())
+    metrics: Metrics = Field(default=Metrics())
+    logs: Logs = Field(default=Logs())
+
+
+class Config(Sections):
+    """The file, valid, with what is odd about it; `hidden` are the values that hold a variable's value."""
+
+    warnings: tuple[str, ...] = ()
+    hidden: frozenset[Path] = Field(default=frozenset(), exclude=True, repr=False)
+
+    def redacted(self) -> dict[str, Any]:
+        """The settings in force as plain values, for people to read: no secret, no text of the environment."""
+        settings = self.model_dump(mode="json", exclude={"warnings"})
+        for key in settings["keys"]:
+            key["sha256"] = f"{key['sha256'][:8]}..."
+        for path in self.hidden:
+            _mask(settings, path)
+        return settings
+
+
+def _mask(settings: Any, path: Iterable[str | int]) -> None:
+    *above, last = path
+    try:
+        for step in above:
+            settings = settings[step]
+        settings[last] = _masked(settings[last])
+    except LookupError:
+        return  # a name that was normalised; only header names are, and their values are masked anyway
+
+
+def _masked(value: Any) -> Any:
+    """A number or a flag is no secret."""
+    if isinstance(value, dict):
+        return {name: _masked(member) for name, member in value.items()}
+    return MASK if isinstance(value, str) else value

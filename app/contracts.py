@@ -1,0 +1,176 @@
+"""The values that flow through one exchange, and the seams they pass.
+
+    bytes -> Request -> Call -> Permit -> Route, Route, ... -> Encoded -> Outbound -> Answer -> bytes
+
+What flows is a frozen value; what acts has one method. Everything that can still become an HTTP status is
+raised while a context is entered; after that an `Answer` is only read.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.operations import Operation
+from app.reading import Reading
+from app.usage import Usage
+from app.wire import Request
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Header lines, names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `models` are the names the key may use; None is every model."""
+
+    id: str
+    models: frozenset[str] | None = None
+
+    def may_use(self, model: str) -> bool:
+        return self.models is None or model in self.models
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds)."""
+
+    id: str
+    operation: Operation
+    request: Request
+    caller: Caller
+    headers: Headers
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a call may go: an upstream, its own name for the model, and why.
+
+    `alias` is the configured name in front of it (`upstream/*` where a client named the upstream itself), so
+    metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request where the client sent none.
+    """
+
+    upstream: str
+    model: str
+    alias: str
+    reason: str
+    defaults: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bounds in seconds: to connect, to the first content, between two reads, and for all of it."""
+
+    connect: float = 5.0
+    first_content: float = 120.0
+    gap: float = 60.0
+    total: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What an upstream is asked: the operation, the JSON body and the client's headers that may go there.
+
+    `deadline` is the moment (event loop's clock) at which the whole call must have ended.
+    """
+
+    operation: Operation
+    model: str
+    body: bytes
+    stream: bool
+    headers: Headers
+    deadline: float
+
+
+class Answer(Protocol):
+    """An upstream's answer with a success status; a stream has its first content at hand already."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that may reach the client, without length and encoding."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the body is server-sent events."""
+
+    @property
+    def reading(self) -> Reading:
+        """What was read in it so far."""
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end: whole events of a stream, the whole body of a plain answer.
+
+        Raises UpstreamFailure when the answer is cut or stalls.
+        """
+
+
+class Upstream(Protocol):
+    """Something that answers. Wrappers (retrying, breaking, pacing) are upstreams too."""
+
+    def open(self, outbound: Outbound) -> AbstractAsyncContextManager[Answer]:
+        """Hold an answer; leaving the block lets go of it, whatever was read. Raises UpstreamFailure."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What an upstream says about one of its models; `parent` is the base of a LoRA adapter."""
+
+    id: str
+    parent: str | None = None
+    context_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An upstream with what surrounds it: the operations it speaks and how long a call may take (seconds).
+
+    `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs;
+    `connections` counts open ones.
+    """
+
+    upstream: Upstream
+    operations: frozenset[str]
+    total_seconds: float
+    models: Callable[[], Awaitable[Sequence[ModelCard]]]
+    start: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+    connections: Callable[[], int]
+
+
+class Permit(Protocol):
+    """A reservation that a limiter granted."""
+
+    def settle(self, usage: Usage) -> None:
+        """Say what was used; the rest is refunded when the block is left."""
+
+
+class Limiter(Protocol):
+    def admit(self, call: Call) -> AbstractAsyncContextManager[Permit]:
+        """Hold a permit for this call, or raise a 429."""
+
+
+class Routing(Protocol):
+    def decide(self, call: Call) -> Sequence[Route]:
+        """The routes to try, best first; raises UnknownModel. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as the upstream shall see it, and the way its answer becomes the client's again."""
+
+    request: Request
+    decoder: "Decoder"
+
+
+class Decoder(Protocol):
+    def decode(self, answer: Answer) -> Answer:
+        """The answer in the client's own words; the identity returns the answer itself."""
+
+
+class Codec(Protocol):
+    def encode(self, request: Request) -> Encoded:
+        """Encode on the way in; the way out is born here."""

@@ -1,0 +1,38 @@
+"""The outermost ASGI application: model calls go straight to the relay, everything else to FastAPI.
+
+FastAPI documents the model calls and could answer them as well; but the layers around an endpoint cost about
+as much as all the rest of the gateway (docs/decisions/0002).
+"""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.operations import OPERATIONS
+from app.relay import Relay, request_id
+
+
+class Door:
+    """What the server calls."""
+
+    def __init__(self, relay: Relay, api: ASGIApp) -> None:
+        self._relay = relay
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            operation = OPERATIONS.get(scope["path"]) if scope["method"] == "POST" else None
+            if operation is not None:
+                await self._relay.serve(operation, scope, receive, send)
+                return
+            send = _naming(send, request_id(dict(scope["headers"])))
+        await self._api(scope, receive, send)
+
+
+def _naming(send: Send, identity: bytes) -> Send:
+    """Put the request id on the answer."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-request-id", identity)]
+        await send(message)
+
+    return named

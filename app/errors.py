@@ -1,0 +1,213 @@
+"""The tree of failures: each knows its HTTP status and the OpenAI error object that says it.
+
+    Failure
+    ├── BadRequest              400  the body is not what the operation takes
+    ├── InvalidKey              401  no key, or one that is not known
+    ├── ForbiddenModel          403  the key may not use this model
+    ├── ForbiddenHost           403  single-user mode, asked by a name that is not loopback
+    ├── UnknownPath             404  no such path
+    ├── UnknownModel            404  no such model, with the nearest names
+    ├── WrongMethod             405  the path exists, the method does not
+    ├── TooLarge                413  the body is over the limit
+    ├── WrongMediaType          415  not JSON, or a compressed body
+    ├── ClientLeft              499  nobody is left to answer; written to the record only
+    ├── Internal                500  a defect of ours
+    ├── Unsupported             501  the upstream does not offer this operation
+    └── UpstreamFailure              the upstream, not the client, is at fault
+        ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
+        ├── UpstreamLimited     429  its rate limit, with Retry-After where it said when
+        ├── UpstreamBroken      502  reset, cut, not HTTP, not JSON, 5xx
+        ├── CredentialRejected  502  our key is not accepted, or the account is out of money
+        ├── UpstreamUnavailable 503  no connection, no free connection, overloaded
+        └── UpstreamTimeout     504  connect, first content, gap or total time is over
+
+`message` goes to the client and never holds a prompt's text, a key or an address; `detail` goes to the log.
+"""
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from app import sse
+from app.operations import Dialect
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Failure(Exception):
+    """Something that ends a call, with what the client is told about it."""
+
+    status = 500
+    type = "api_error"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        detail: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.detail = detail
+        self.headers: Mapping[str, str] = headers or {}
+
+    @property
+    def kind(self) -> str:
+        """The failure's name in metrics and logs, from a closed set: `UnknownModel` is `unknown_model`."""
+        return _CAPITAL.sub("_", type(self).__name__).lower()
+
+    def body(self, dialect: Dialect = "plain") -> bytes:
+        """The error object as JSON: OpenAI's, or Anthropic's for its own interface."""
+        if dialect == "messages":
+            inner = {"type": self.type, "message": self.message}
+            return orjson.dumps({"type": "error", "error": inner})
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return orjson.dumps({"error": error})
+
+    def event(self, dialect: Dialect) -> bytes:
+        """The event that ends a stream which had begun: never followed by a `[DONE]`."""
+        if dialect == "responses":
+            said = {"type": "error", "code": self.code, "message": self.message, "param": self.param}
+            return sse.write(orjson.dumps(said), b"error")
+        return sse.write(self.body(dialect), b"error" if dialect == "messages" else b"")
+
+
+class BadRequest(Failure):
+    status = 400
+    type = "invalid_request_error"
+
+
+class InvalidKey(Failure):
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"www-authenticate": 'Bearer realm="hyperbridge"'})
+
+
+class ForbiddenModel(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "model_not_allowed"
+
+
+class ForbiddenHost(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "host_not_allowed"
+
+
+class UnknownPath(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "unknown_url"
+
+
+class UnknownModel(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class WrongMethod(Failure):
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class TooLarge(Failure):
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class WrongMediaType(Failure):
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_media_type"
+
+
+class ClientLeft(Failure):
+    status = 499
+    type = "client_left"
+
+
+class Internal(Failure):
+    status = 500
+    type = "api_error"
+    code = "internal_error"
+
+
+class Unsupported(Failure):
+    status = 501
+    type = "invalid_request_error"
+    code = "unsupported_operation"
+
+
+class UpstreamFailure(Failure):
+    """The upstream answered with a failure, badly, or not at all."""
+
+
+class UpstreamRefused(UpstreamFailure):
+    """An upstream's 4xx: the client's own mistake, told in the client's language.
+
+    `status` and `type` are the upstream's; `raw` is its body where that already is an OpenAI error object.
+    """
+
+    type = "invalid_request_error"
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",  # noqa: A002 - the wire's own name
+        code: str | None = None,
+        param: str | None = None,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, headers=headers)
+        self.status = status
+        self.type = type
+        self.code = code
+        self.raw = raw
+
+    def body(self, dialect: Dialect = "plain") -> bytes:
+        return self.raw if self.raw is not None else super().body(dialect)
+
+
+class UpstreamLimited(UpstreamFailure):
+    status = 429
+    type = "rate_limit_error"
+    code = "upstream_rate_limited"
+
+
+class UpstreamBroken(UpstreamFailure):
+    status = 502
+    type = "upstream_error"
+    code = "upstream_broken"
+
+
+class CredentialRejected(UpstreamFailure):
+    status = 502
+    type = "upstream_error"
+    code = "upstream_credential_rejected"
+
+
+class UpstreamUnavailable(UpstreamFailure):
+    status = 503
+    type = "upstream_error"
+    code = "upstream_unavailable"
+
+
+class UpstreamTimeout(UpstreamFailure):
+    status = 504
+    type = "upstream_error"
+    code = "upstream_timeout"

@@ -1,0 +1,147 @@
+"""The straight line of one call: permit, routes, encoded request, upstream, answer."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import perf_counter
+
+import orjson
+
+from app import sse
+from app.contracts import Answer, Call, Codec, Headers, Limiter, Outbound, Route, Routing, Source
+from app.errors import Unsupported, UpstreamBroken, UpstreamFailure
+from app.journal import Record
+from app.reading import Reading
+from app.routing.defaults import members_to_set
+from app.usage import Usage
+
+_NO_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+
+
+class Exchange:
+    """Takes a call from permit to answer."""
+
+    def __init__(
+        self, limiter: Limiter, routing: Routing, codec: Codec, sources: Mapping[str, Source]
+    ) -> None:
+        self._limiter = limiter
+        self._routing = routing
+        self._codec = codec
+        self._sources = sources
+
+    @asynccontextmanager
+    async def answer(self, call: Call, record: Record) -> AsyncGenerator[Answer]:
+        """Hold the answer to a call; when the block ends, however it ends, everything is given back.
+
+        Entering raises whatever can still become an HTTP status.
+        """
+        async with self._limiter.admit(call) as permit, AsyncExitStack() as held:
+            followed = Followed(await self._open(call, record, held), call, record)
+            try:
+                yield followed
+            finally:
+                record.usage = followed.usage()
+                record.finish = followed.reading.finish
+                permit.settle(record.usage)
+
+    async def _open(self, call: Call, record: Record, held: AsyncExitStack) -> Answer:
+        """The answer of the first route that gives one."""
+        *others, last = self._routing.decide(call)
+        for route in others:
+            try:
+                return await self._try(call, route, record, held)
+            except UpstreamFailure as failure:
+                if failure.status < 500:  # noqa: PLR2004 - the client's own mistake is one everywhere
+                    raise
+        return await self._try(call, last, record, held)
+
+    async def _try(self, call: Call, route: Route, record: Record, held: AsyncExitStack) -> Answer:
+        record.route = route
+        record.model = route.alias
+        source = self._sources[route.upstream]
+        if call.operation.name not in source.operations:
+            raise Unsupported(
+                f"The model {call.request.model!r} does not offer {call.operation.path}.", param="model"
+            )
+        encoded = self._codec.encode(call.request)
+        members = members_to_set(call.operation, encoded.request, route)
+        if _must_ask_usage(call):
+            members["stream_options"] = _asking_usage(call)
+        outbound = Outbound(
+            operation=call.operation,
+            model=route.model,
+            body=encoded.request.members.replaced(members),
+            stream=call.request.stream,
+            headers=call.headers,
+            deadline=call.started + source.total_seconds,
+        )
+        record.asked = perf_counter()
+        return encoded.decoder.decode(await held.enter_async_context(source.upstream.open(outbound)))
+
+
+class Followed:
+    """An answer on its way to the client: counted, and without the usage nobody but the gateway asked for."""
+
+    def __init__(self, answer: Answer, call: Call, record: Record) -> None:
+        self._answer = answer
+        self._record = record
+        self._hides_usage = _must_ask_usage(call)
+        self._over = False
+        record.streams = answer.streams
+        record.first_content = perf_counter()
+
+    @property
+    def status(self) -> int:
+        return self._answer.status
+
+    @property
+    def headers(self) -> Headers:
+        return self._answer.headers
+
+    @property
+    def streams(self) -> bool:
+        return self._answer.streams
+
+    @property
+    def reading(self) -> Reading:
+        return self._answer.reading
+
+    async def read(self) -> bytes:
+        while piece := await self._answer.read():
+            self._record.chunk(perf_counter(), len(piece))
+            if self._hides_usage and b'"usage"' in piece:
+                piece = without_usage(piece)
+            if piece:
+                return piece
+        self._record.answered = perf_counter()
+        if self.reading.failed:  # the upstream told the client itself
+            self._record.failure = UpstreamBroken(
+                "The upstream failed.", detail="an error event in the stream"
+            )
+        return b""
+
+    def usage(self) -> Usage:
+        """As the upstream reported it; where it did not, output is estimated by events with content."""
+        if self.reading.usage is not None:
+            return self.reading.usage
+        return Usage(output_tokens=self.reading.content_events, estimated=self.reading.content_events > 0)
+
+
+def without_usage(events: bytes) -> bytes:
+    """The events, less those that hold usage and no choice."""
+    return b"".join(event for event in sse.split(events) if not _only_usage(event))
+
+
+def _only_usage(event: bytes) -> bool:
+    return _NO_CHOICE.search(event) is not None and _USAGE.search(event) is not None
+
+
+def _must_ask_usage(call: Call) -> bool:
+    """Whether the gateway asks for a stream's usage on its own account."""
+    return call.operation.asks_usage and call.request.stream and not call.request.include_usage
+
+
+def _asking_usage(call: Call) -> bytes:
+    """The client's stream options, with usage asked for."""
+    return orjson.dumps((call.request.members.value("stream_options") or {}) | {"include_usage": True})

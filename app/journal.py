@@ -1,0 +1,112 @@
+"""One record per exchange: written when it ends, however it ends, and read by metrics and log."""
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from app.contracts import Caller, Route
+from app.errors import ClientLeft, Failure
+from app.operations import Operation
+from app.usage import Usage
+
+GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds in seconds of the buckets that gaps between chunks are counted in."""
+
+
+class Record:
+    """What is known of one exchange. Times are moments of `time.perf_counter`, in seconds (uvloop's own clock
+    counts whole milliseconds); 0.0 is not yet."""
+
+    __slots__ = (
+        "answered", "arrived", "asked", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",
+        "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "operation", "prompt_hash",
+        "route", "sent", "streams", "usage", "wall",
+    )  # fmt: skip
+
+    def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002
+        self.id = id
+        self.operation = operation
+        self.wall = time.time()
+        self.arrived = arrived
+        """When the whole request was here."""
+        self.asked = 0.0
+        """When it was handed to the upstream."""
+        self.first_content = 0.0
+        """When the upstream's first content was here."""
+        self.sent = 0.0
+        """When that was handed to the client's connection."""
+        self.answered = 0.0
+        """When the upstream's last byte was here."""
+        self.ended = 0.0
+        self.caller: Caller | None = None
+        self.model = ""
+        """The configured name that was asked for; a name that nothing is configured for stays out."""
+        self.route: Route | None = None
+        self.streams = False
+        self.failure: Failure | None = None
+        self.finish: str | None = None
+        self.usage = Usage()
+        self.prompt_hash = ""
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.chunks = 0
+        self.last_chunk = 0.0
+        self.gap_counts: list[int] | None = None
+        self.gap_seconds = 0.0
+
+    @property
+    def outcome(self) -> str:
+        """ "ok", or the failure's kind."""
+        return "ok" if self.failure is None else self.failure.kind
+
+    @property
+    def status(self) -> int:
+        return 200 if self.failure is None else self.failure.status
+
+    @property
+    def overhead_seconds(self) -> float | None:
+        """The gateway's own time before the first byte: request here to upstream asked, content here to sent."""
+        if not self.asked or not self.sent:
+            return None
+        return (self.asked - self.arrived) + (self.sent - self.first_content)
+
+    def chunk(self, now: float, size: int) -> None:
+        """A chunk of the answer came by."""
+        self.bytes_out += size
+        self.chunks += 1
+        if self.chunks > 1:
+            gap = now - self.last_chunk
+            if self.gap_counts is None:
+                self.gap_counts = [0] * (len(GAP_BOUNDS) + 1)
+            self.gap_counts[bisect_left(GAP_BOUNDS, gap)] += 1
+            self.gap_seconds += gap
+        self.last_chunk = now
+
+
+Reader = Callable[[Record], None]
+
+
+class Journal:
+    """Opens records and shows each to its readers when it is closed."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        self._readers = readers
+        self.open_records = 0
+
+    @contextmanager
+    def writing(self, record: Record) -> Generator[Record]:
+        """Hold a record; leaving the block closes it."""
+        self.open_records += 1
+        try:
+            yield record
+        except asyncio.CancelledError:
+            record.failure = ClientLeft("The call was cancelled.", detail="cancelled")
+            raise
+        finally:
+            self.open_records -= 1
+            record.ended = perf_counter()
+            for reader in self._readers:
+                reader(record)

@@ -1,0 +1,107 @@
+"""The composition root: the only module that builds the others."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+import orjson
+
+from adapters.building import sources as build_sources
+from app import config
+from app.codecs import Identity
+from app.contracts import Caller, Route, Source
+from app.door import Door
+from app.exchange import Exchange
+from app.health import Doctor
+from app.inventory import Inventory
+from app.journal import Journal
+from app.keys import Configured, Keys, SingleUser
+from app.limits import Unlimited
+from app.logs import ExchangeLog
+from app.metrics import Metrics, collect_stale_gauges
+from app.prompt_hash import PromptHash
+from app.readiness import Readiness
+from app.relay import Relay
+from app.routing.fixed import Fixed
+from routers import api
+
+
+def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: str = "") -> Door:
+    """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
+    sources = build_sources(settings)
+    metrics = Metrics()
+    log = ExchangeLog(log_descriptor)
+    journal = Journal([metrics.read, log.read])
+    readiness = Readiness()
+    inventory = Inventory(sources)
+    keys = _keys(settings)
+    routing = _routing(settings)
+    relay = Relay(
+        Exchange(Unlimited(), routing, Identity(), sources),
+        keys,
+        journal,
+        PromptHash(hash_key, enabled=settings.logs.prompt_hash),
+        max_body_bytes=settings.server.max_body_bytes,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        collect_stale_gauges()
+        for source in sources.values():
+            await source.start()
+        watch = asyncio.ensure_future(
+            metrics.watch(lambda: journal.open_records, lambda: _connections(sources))
+        )
+        readiness.ready = True
+        try:
+            yield
+        finally:
+            readiness.ready = False
+            watch.cancel()
+            for source in sources.values():
+                await source.close()
+            log.flush()
+
+    surface = api.build(
+        api.Parts(
+            relay=relay,
+            keys=keys,
+            inventory=inventory,
+            routing=routing,
+            doctor=Doctor(inventory, lambda: log.dropped),
+            readiness=readiness,
+            metrics=metrics if settings.metrics.enabled else None,
+        ),
+        lifespan,
+    )
+    return Door(relay, surface)
+
+
+def _keys(settings: config.Config) -> Keys:
+    if not settings.keys:
+        return SingleUser()
+    return Configured({key.sha256: Caller(key.id, key.allowed) for key in settings.keys})
+
+
+def _routing(settings: config.Config) -> Fixed:
+    own = {name: _own_defaults(upstream) for name, upstream in settings.upstreams.items()}
+    aliases = {
+        alias: Route(
+            model.upstream,
+            model.model,
+            alias,
+            "configured",
+            dict(own[model.upstream]) | {name: orjson.dumps(value) for name, value in model.defaults.items()},
+        )
+        for alias, model in settings.models.items()
+    }
+    return Fixed(aliases, own)
+
+
+def _own_defaults(upstream: config.Upstream) -> Mapping[str, bytes]:
+    """Nebius documents two different defaults for max_tokens, so one is always sent."""
+    return {"max_tokens": b"%d" % upstream.max_tokens} if isinstance(upstream, config.Nebius) else {}
+
+
+def _connections(sources: Mapping[str, Source]) -> list[tuple[str, int]]:
+    return [(name, source.connections()) for name, source in sources.items()]

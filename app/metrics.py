@@ -1,0 +1,214 @@
+"""Every Prometheus instrument, and the reader that feeds them from a record.
+
+Labels come from closed sets: configured model names, upstream names, operations, outcomes. Label sets are
+bound once and kept, so a request pays for the numbers alone. With several workers prometheus-client keeps the
+numbers in files that all of them share; it decides so at import, hence `share_between_workers` must run first.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from app.journal import GAP_BOUNDS, Record
+
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
+TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
+
+SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that prometheus-client reads."""
+
+NO_MODEL = "unknown"
+"""The label of requests whose model is not configured, or was never read."""
+
+
+def share_between_workers(directory: Path) -> None:
+    """Let worker processes keep their numbers in files of this directory. Before this module is imported."""
+    os.environ[SHARED_DIRECTORY] = str(directory)
+
+
+class GapHistogram(Histogram):
+    """A histogram that takes a whole stream's gaps at once, counted per bucket while it ran."""
+
+    def merge(self, counts: Sequence[int], total_seconds: float) -> None:
+        self._raise_if_not_observable()
+        self._sum.inc(total_seconds)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The instruments of one combination of labels."""
+
+    requests: Counter
+    seconds: Histogram
+    overhead: Histogram
+    first_content: Histogram
+    gaps: GapHistogram
+    tokens_per_second: Histogram
+    tokens: Mapping[str, Counter]
+
+
+class Metrics:
+    """The gateway's instruments in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a second series per series, which no query of ours asks
+        registry = CollectorRegistry()
+        self.registry = registry
+        self._requests = Counter(
+            "hyperbridge_requests",
+            "Requests by outcome.",
+            ("operation", "model", "upstream", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "hyperbridge_request_seconds", "From the request's arrival to the answer's last byte.",
+            ("operation", "model"), buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self._overhead = Histogram(
+            "hyperbridge_overhead_seconds",
+            "The gateway's own time: request here to upstream asked, plus first content here to handed on.",
+            ("operation",), buckets=OVERHEAD_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._first_content = Histogram(
+            "hyperbridge_first_content_seconds", "Time to first token (TTFT) of streams: arrival to first content.",
+            ("model", "upstream"), buckets=SECONDS, registry=registry,
+        )  # fmt: skip
+        self._gaps = GapHistogram(
+            "hyperbridge_chunk_gap_seconds", "Time between two chunks of a stream.",
+            ("model", "upstream"), buckets=GAP_BOUNDS, registry=registry,
+        )  # fmt: skip
+        self._tokens_per_second = Histogram(
+            "hyperbridge_output_tokens_per_second", "Output tokens of a stream per second of decoding.",
+            ("model", "upstream"), buckets=TOKENS_PER_SECOND, registry=registry,
+        )  # fmt: skip
+        self._tokens = Counter(
+            "hyperbridge_tokens", "Tokens; cached are part of input, reasoning part of output.",
+            ("model", "upstream", "kind"), registry=registry,
+        )  # fmt: skip
+        self._estimated = Counter(
+            "hyperbridge_estimated_tokens", "Output tokens that were counted by chunks, for want of a report.",
+            ("upstream",), registry=registry,
+        )  # fmt: skip
+        self.in_flight = Gauge(
+            "hyperbridge_requests_in_flight", "Requests that are being answered.",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self.connections = Gauge(
+            "hyperbridge_upstream_connections", "Open connections to an upstream, in use or idle.",
+            ("upstream",), registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._memory = Gauge(
+            "hyperbridge_process_resident_memory_bytes", "Resident memory of each worker.",
+            registry=registry, multiprocess_mode="liveall",
+        )  # fmt: skip
+        self._loop_lag = Histogram(
+            "hyperbridge_event_loop_lag_seconds", "How late the event loop woke a timer: time that requests waited.",
+            registry=registry, buckets=OVERHEAD_SECONDS,
+        )  # fmt: skip
+        self._bound: dict[tuple[str, str, str, str], _Bound] = {}
+
+    def read(self, record: Record) -> None:
+        """Count a closed record."""
+        upstream = record.route.upstream if record.route is not None else NO_MODEL
+        key = (record.operation.name, record.model or NO_MODEL, upstream, record.outcome)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self._bind(*key)
+        bound.requests.inc()
+        bound.seconds.observe(record.ended - record.arrived)
+        overhead = record.overhead_seconds
+        if overhead is not None:
+            bound.overhead.observe(overhead)
+        usage = record.usage
+        if usage.input_tokens:
+            bound.tokens["input"].inc(usage.input_tokens)
+        if usage.output_tokens:
+            bound.tokens["output"].inc(usage.output_tokens)
+        if usage.cached_tokens:
+            bound.tokens["cached"].inc(usage.cached_tokens)
+        if usage.reasoning_tokens:
+            bound.tokens["reasoning"].inc(usage.reasoning_tokens)
+        if usage.estimated:
+            self._estimated.labels(upstream).inc(usage.output_tokens)
+        if record.streams and record.first_content:
+            self._read_stream(record, bound)
+
+    def _read_stream(self, record: Record, bound: _Bound) -> None:
+        bound.first_content.observe(record.first_content - record.arrived)
+        if record.gap_counts is not None:
+            bound.gaps.merge(record.gap_counts, record.gap_seconds)
+        decoding = record.last_chunk - record.first_content
+        if record.usage.output_tokens > 1 and decoding > 0:
+            bound.tokens_per_second.observe((record.usage.output_tokens - 1) / decoding)
+
+    def _bind(self, operation: str, model: str, upstream: str, outcome: str) -> _Bound:
+        return _Bound(
+            self._requests.labels(operation, model, upstream, outcome),
+            self._seconds.labels(operation, model),
+            self._overhead.labels(operation),
+            self._first_content.labels(model, upstream),
+            self._gaps.labels(model, upstream),
+            self._tokens_per_second.labels(model, upstream),
+            {
+                kind: self._tokens.labels(model, upstream, kind)
+                for kind in ("input", "output", "cached", "reasoning")
+            },
+        )
+
+    async def watch(
+        self, in_flight: Callable[[], int], connections: Callable[[], Iterable[tuple[str, int]]]
+    ) -> None:
+        """Measure this process once in a while, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + 0.5
+            await asyncio.sleep(0.5)
+            self._loop_lag.observe(max(0.0, loop.time() - due))
+            self._memory.set(resident_bytes())
+            self.in_flight.set(in_flight())
+            for upstream, number in connections():
+                self.connections.labels(upstream).set(number)
+
+    def exposition(self) -> bytes:
+        """The numbers of all workers, in Prometheus' text format."""
+        if SHARED_DIRECTORY not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def collect_stale_gauges() -> None:
+    """Drop the gauges of workers that are gone; what they counted stays counted."""
+    directory = os.environ.get(SHARED_DIRECTORY)
+    if directory is None:
+        return
+    for path in Path(directory).glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,174 @@
+"""What the gateway reads in an answer as it goes by: usage, finish, content, an error in a 200.
+
+Most events of a stream hold nothing but text, so an event is parsed only where a cheap search finds a name
+that matters; inside a JSON string such a name would be escaped and is not found.
+"""
+
+from typing import Any
+
+import msgspec
+
+from app import sse
+from app.operations import Dialect
+from app.usage import Usage, WireUsage
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+    delta: dict[str, Any] | None = None
+    text: str | None = None
+
+
+class _Inner(msgspec.Struct):
+    """The `response` of a Responses event, the `message` or the `delta` of a Messages event."""
+
+    usage: WireUsage | None = None
+    status: str | None = None
+    stop_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str | None = None
+    choices: list[_Choice] | None = None
+    usage: WireUsage | None = None
+    error: msgspec.Raw = msgspec.Raw()
+    response: _Inner | None = None
+    message: _Inner | str | None = None
+    delta: _Inner | str | None = None
+
+
+class _PlainChoice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Whole(msgspec.Struct):
+    choices: list[_PlainChoice] | None = None
+    usage: WireUsage | None = None
+    error: msgspec.Raw = msgspec.Raw()
+    status: str | None = None
+    stop_reason: str | None = None
+
+
+_event = msgspec.json.Decoder(_Event)
+_whole = msgspec.json.Decoder(_Whole)
+_json = msgspec.json.Decoder(msgspec.Raw)
+
+_ENDS = frozenset({"response.completed", "response.failed", "response.incomplete", "message_stop", "error"})
+
+
+class Malformed(Exception):
+    """The answer is not what its content type says."""
+
+
+class Reading:
+    """Grows while an answer is read.
+
+    `started` says that content has come, `finished` that the answer said so itself, `failed` that it holds an
+    error object. `content_events` counts events with content, the best estimate of output tokens where an
+    upstream reports none.
+    """
+
+    __slots__ = ("_dialect", "content_events", "failed", "finish", "finished", "started", "usage")
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.usage: Usage | None = None
+        self.finish: str | None = None
+        self.content_events = 0
+        self.started = False
+        self.finished = False
+        self.failed = False
+
+    def whole(self, body: bytes) -> None:
+        """Read a plain answer. Raises Malformed where it is not JSON."""
+        try:
+            found = _whole.decode(body)
+        except msgspec.ValidationError:
+            self._only_json(body)  # JSON, but not of a known shape: passed on unread
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise Malformed("not JSON") from None
+        else:
+            self._take_usage(found.usage)
+            self._take_error(found.error)
+            reasons = [choice.finish_reason for choice in found.choices or () if choice.finish_reason]
+            self.finish = reasons[0] if reasons else found.stop_reason or found.status
+        self.started = self.finished = True
+
+    def events(self, piece: bytes) -> None:
+        """Read whole events of a stream. Raises Malformed where an event's data is not JSON."""
+        if self.started and not self._notable(piece):
+            self.content_events += piece.count(b"\n\n")
+            return
+        for event in sse.split(piece):
+            payload = sse.data(event)
+            if payload:
+                self._event(payload)
+
+    def _notable(self, piece: bytes) -> bool:
+        return (
+            (b'"usage"' in piece and piece.count(b'"usage"') != piece.count(b'"usage":null'))
+            or piece.count(b'"finish_reason"') != piece.count(b'"finish_reason":null')
+            or b'"error"' in piece
+            or sse.DONE in piece
+            or self._dialect in {"responses", "messages"}
+            or b"\r" in piece
+        )
+
+    def _event(self, payload: bytes) -> None:
+        if payload == sse.DONE:
+            self.finished = True
+            return
+        try:
+            found = _event.decode(payload)
+        except msgspec.ValidationError:
+            self._only_json(payload)
+            self._content()  # of a shape unknown here: whatever it is, it is for the client
+            return
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise Malformed("an event is not JSON") from None
+        self._take_usage(found.usage)
+        self._take_error(found.error)
+        if self._dialect in {"responses", "messages"}:
+            self._take_typed(found)
+        else:
+            self._take_choices(found.choices or [])
+
+    def _take_choices(self, choices: list[_Choice]) -> None:
+        for choice in choices:
+            if choice.text or any(value for name, value in (choice.delta or {}).items() if name != "role"):
+                self._content()
+            if choice.finish_reason:
+                self.finish = choice.finish_reason
+                self.started = self.finished = True
+
+    def _take_typed(self, found: _Event) -> None:
+        """Events of the Responses and Messages interfaces, which say their type."""
+        for inner in (found.response, found.message, found.delta):
+            if isinstance(inner, _Inner):
+                self._take_usage(inner.usage)
+                self.finish = inner.stop_reason or inner.status or self.finish
+        kind = found.type or ""
+        if kind.endswith((".delta", "_delta")):
+            self._content()
+        if kind in _ENDS:
+            self.started = self.finished = True
+
+    def _content(self) -> None:
+        self.content_events += 1
+        self.started = True
+
+    def _take_usage(self, usage: WireUsage | None) -> None:
+        if usage is not None:
+            self.usage = usage.over(self.usage or Usage())
+
+    def _take_error(self, error: msgspec.Raw) -> None:
+        said = bytes(error)
+        if said not in {b"", b"null"}:
+            self.failed = True
+
+    @staticmethod
+    def _only_json(payload: bytes) -> None:
+        try:
+            _json.decode(payload)
+        except (msgspec.DecodeError, RecursionError):
+            raise Malformed("not JSON") from None

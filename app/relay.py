@@ -1,0 +1,193 @@
+"""The ASGI endpoint of a model call: reads the request, enters the exchange, sends the answer."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from time import perf_counter
+from uuid import uuid4
+
+from starlette.types import Receive, Scope, Send
+
+from app.contracts import Answer, Call, Caller
+from app.errors import ClientLeft, Failure, Internal, TooLarge, WrongMediaType
+from app.exchange import Exchange
+from app.journal import Journal, Record
+from app.keys import Keys
+from app.operations import Operation
+from app.presence import Presence
+from app.prompt_hash import PromptHash
+from app.wire import Request
+
+_log = logging.getLogger("hyperbridge")
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+"""A client's own request id is kept where it looks like this."""
+
+FORWARDED = frozenset({
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+    b"anthropic-version",
+    b"anthropic-beta",
+    b"openai-beta",
+})
+"""Client headers that go upstream; everything else, above all Authorization, stays here."""
+
+_UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
+"""What a header value may not hold; a model's name may come from the client."""
+
+_EVENT_STREAM = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+class Relay:
+    """Answers one operation. Holds nothing between calls."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        keys: Keys,
+        journal: Journal,
+        prompt_hash: PromptHash,
+        *,
+        max_body_bytes: int,
+    ) -> None:
+        self._exchange = exchange
+        self._keys = keys
+        self._journal = journal
+        self._prompt_hash = prompt_hash
+        self._max_body_bytes = max_body_bytes
+
+    async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens; only a cancelled server gets past this."""
+        headers = dict(scope["headers"])
+        identity = request_id(headers)
+        record = Record(identity.decode(), operation, perf_counter())
+        reply = _Reply(send, operation, identity)
+        with self._journal.writing(record):
+            try:
+                record.caller = self._keys.identify(headers)
+                body = await self._body(headers, receive)
+                async with Presence(receive):
+                    await self._relay(self._call(body, headers, record, record.caller), record, reply)
+            except Failure as failure:
+                record.failure = failure
+                await reply.fail(failure)
+            except (
+                Exception
+            ) as error:  # the last resort: a defect of ours is a 500 and a traceback in the log
+                _log.exception("unexpected failure in %s", operation.name)
+                record.failure = Internal("The gateway failed.", detail=repr(type(error)))
+                await reply.fail(record.failure)
+
+    async def _relay(self, call: Call, record: Record, reply: "_Reply") -> None:
+        async with self._exchange.answer(call, record) as answer:
+            piece = await answer.read()
+            await reply.start(answer, record)
+            if not answer.streams:
+                await reply.end(piece, length=True)
+                record.sent = perf_counter()
+                return
+            await reply.send(piece)
+            record.sent = perf_counter()
+            while piece := await answer.read():
+                await reply.send(piece)
+            await reply.end(b"")
+
+    def _call(self, body: bytes, headers: Mapping[bytes, bytes], record: Record, caller: Caller) -> Call:
+        record.bytes_in = len(body)
+        record.arrived = perf_counter()
+        request = Request.parse(body, record.operation)
+        record.streams = request.stream
+        record.prompt_hash = self._prompt_hash.of(request)
+        forwarded = [(name, value) for name, value in headers.items() if name in FORWARDED]
+        forwarded.append((b"x-request-id", record.id.encode()))
+        return Call(record.id, record.operation, request, caller, forwarded, asyncio.get_running_loop().time())
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body, never more than the bound."""
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise WrongMediaType("Send the body uncompressed: content-encoding is not supported.")
+        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            raise WrongMediaType("Send JSON with 'content-type: application/json'.")
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._max_body_bytes:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft("The client closed the connection before its request was whole.")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > self._max_body_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._max_body_bytes} bytes, the configured maximum.")
+
+
+class _Reply:
+    """What goes out: once begun, a failure can only be told as an event."""
+
+    def __init__(self, send: Send, operation: Operation, identity: bytes) -> None:
+        self._send = send
+        self._operation = operation
+        self._identity = identity
+        self._begun = False
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    async def start(self, answer: Answer, record: Record) -> None:
+        """Prepare the head; it goes out with the first bytes."""
+        assert record.route is not None
+        self._headers = [
+            *answer.headers,
+            (b"x-request-id", self._identity),
+            (b"x-hyperbridge-upstream", record.route.upstream.encode()),
+            (b"x-hyperbridge-model", _UNPRINTABLE.sub(b"?", record.route.model.encode())),
+        ]
+        if answer.streams:
+            self._headers += _EVENT_STREAM
+
+    async def send(self, piece: bytes) -> None:
+        if not self._begun:
+            await self._head(200)
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self, piece: bytes, *, length: bool = False) -> None:
+        """The last bytes; with their length, where they are the only ones."""
+        if not self._begun:
+            if length:
+                self._headers.append((b"content-length", b"%d" % len(piece)))
+            await self._head(200)
+        await self._send({"type": "http.response.body", "body": piece, "more_body": False})
+
+    async def fail(self, failure: Failure) -> None:
+        """Tell a failure: with its status, or as the event that ends a stream."""
+        if isinstance(failure, ClientLeft):
+            return
+        if self._begun:
+            await self.end(failure.event(self._operation.dialect))
+            return
+        body = failure.body(self._operation.dialect)
+        told = [
+            (name.encode(), value.encode("latin-1", "replace")) for name, value in failure.headers.items()
+        ]
+        self._headers = [(b"content-type", b"application/json"), (b"x-request-id", self._identity), *told]
+        self._headers.append((b"content-length", b"%d" % len(body)))
+        await self._head(failure.status)
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _head(self, status: int) -> None:
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
+
+
+def request_id(headers: Mapping[bytes, bytes]) -> bytes:
+    """The client's request id, or a new one."""
+    sent = headers.get(b"x-request-id", b"")
+    return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex.encode()

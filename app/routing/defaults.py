@@ -1,0 +1,32 @@
+"""Members that the configuration sets where the client sent none."""
+
+from collections.abc import Mapping
+
+import orjson
+
+from app.contracts import Route
+from app.operations import Operation
+from app.wire import Request
+
+_SAMPLING = frozenset({"chat", "completions", "responses", "messages"})
+"""Dialects that generate text, and so take sampling parameters."""
+
+_LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
+    "chat": ("max_tokens", "max_completion_tokens"),
+    "completions": ("max_tokens",),
+    "messages": ("max_tokens",),
+    "responses": ("max_output_tokens",),
+}
+"""What `max_tokens` is called in each dialect; the first name is the one that is set."""
+
+
+def members_to_set(operation: Operation, request: Request, route: Route) -> dict[str, bytes]:
+    """The upstream's model name, and the route's defaults: a client's own value always wins."""
+    members = {"model": orjson.dumps(route.model)} if request.model != route.model else {}
+    if operation.dialect not in _SAMPLING:
+        return members
+    for name, value in route.defaults.items():
+        names = _LENGTH_NAMES[operation.dialect] if name == "max_tokens" else (name,)
+        if not any(request.members.has(each) for each in names):
+            members[names[0]] = value
+    return members

@@ -1,0 +1,104 @@
+"""Server-sent events (WHATWG HTML, 9.2): bytes to whole events and back, no I/O.
+
+An event ends with a blank line; lines end with LF, CRLF or CR. JSON never holds a raw CR or LF, so whole
+events can be found without looking into them, wherever the pieces were cut.
+"""
+
+import re
+from collections.abc import Iterator
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Bound of one event, so that an upstream that never ends one cannot fill the memory."""
+
+DONE = b"[DONE]"
+BOM = b"\xef\xbb\xbf"
+
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINE = re.compile(rb"(?>\r\n|\n|\r)")
+
+
+class EventTooLong(Exception):
+    """An event passed its bound."""
+
+
+class Framer:
+    """Collects pieces and hands on whole events, byte for byte."""
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []
+        self._held = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """The events that are whole with this piece, as they came; b"" where none is."""
+        if not self._rest and piece.endswith(b"\n\n") and b"\r" not in piece:
+            return piece
+        if not _may_end(piece) and not (self._rest and _may_end(self._rest[-1][-3:] + piece[:3])):
+            self._hold(piece)
+            return b""
+        self._rest.append(piece)
+        data = b"".join(self._rest)
+        end = _last_boundary(data)
+        self._rest = []
+        self._held = 0
+        if end < len(data):
+            self._hold(data[end:])
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """What is left of an unfinished event."""
+        return b"".join(self._rest)
+
+    def _hold(self, piece: bytes) -> None:
+        self._rest.append(piece)
+        self._held += len(piece)
+        if self._held > MAX_EVENT_BYTES:
+            raise EventTooLong
+
+
+def _may_end(data: bytes) -> bool:
+    return b"\n\n" in data or b"\r" in data
+
+
+def _last_boundary(data: bytes) -> int:
+    """The offset behind the last blank line; a CR at the very end may be half a CRLF, and has to wait."""
+    if b"\r" not in data:
+        return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+    end = 0
+    for found in _BLANK_LINE.finditer(data):
+        if found.end() < len(data) or not data.endswith(b"\r"):
+            end = found.end()
+    return end
+
+
+def split(events: bytes) -> list[bytes]:
+    """Whole events, one by one, each with its blank line."""
+    if b"\r" not in events:
+        return [event + b"\n\n" for event in events.split(b"\n\n") if event]
+    pieces: list[bytes] = []
+    start = 0
+    for found in _BLANK_LINE.finditer(events):
+        pieces.append(events[start : found.end()])
+        start = found.end()
+    if start < len(events):
+        pieces.append(events[start:])
+    return pieces
+
+
+def data(event: bytes) -> bytes:
+    """An event's data: its `data` lines joined by LF; b"" for a comment."""
+    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n"):  # noqa: PLR2004
+        return event[6:-2].removesuffix(b"\r")
+    return b"\n".join(_data_lines(event))
+
+
+def _data_lines(event: bytes) -> Iterator[bytes]:
+    for line in _LINE.split(event.removeprefix(BOM)):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            yield value.removeprefix(b" ")
+
+
+def write(payload: bytes, name: bytes = b"") -> bytes:
+    """One event with this data."""
+    head = b"event: " + name + b"\n" if name else b""
+    return head + b"data: " + payload + b"\n\n"

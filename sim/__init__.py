@@ -1,0 +1,1 @@
+"""The offline twin: upstreams that behave, or misbehave, as they are told."""

@@ -1,0 +1,17 @@
+# System packages that the tests start: installed where that is allowed, else named.
+set -eu
+
+missing=""
+command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v node >/dev/null 2>&1 || missing="$missing nodejs"
+command -v npm >/dev/null 2>&1 || missing="$missing npm"
+
+[ -n "$missing" ] || exit 0
+if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+    echo "Installing for the tests:$missing"
+    apt-get update -qq
+    # The tests start their own Prometheus; the package's service must not take its port.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "The tests that need these system packages will say so; to run them, install:$missing"
+fi

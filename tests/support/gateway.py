@@ -1,0 +1,92 @@
+"""A gateway under test: the real application, served by the real server on a free port of the loopback address."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from app import config
+from app.main import create_app
+from sim.server import Twin
+
+RECORDED = Path(__file__).parent.parent / "recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the gateway answers, and the file that its log lines go to."""
+
+    url: str
+    log: Path
+
+    def log_text(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+
+@asynccontextmanager
+async def gateway_of(
+    yaml: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Served]:
+    """Serve the gateway of this configuration until the block ends."""
+    path = folder / "hyperbridge.yaml"
+    path.write_text(yaml, encoding="utf-8")
+    log = folder / "exchange.log"
+    with log.open("ab") as sink:
+        app = create_app(config.load(path, environment or {}), log_descriptor=sink.fileno(), hash_key="test")
+        async with served(app) as url:
+            yield Served(url, log)
+
+
+@asynccontextmanager
+async def served(app: object) -> AsyncGenerator[str]:
+    """Serve an ASGI application; leaving the block stops it after its lifespan has ended."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(512)
+    settings = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(settings)
+    serving = asyncio.ensure_future(server._serve([listening]))  # `serve` would take over the signals
+    while not server.started:
+        if serving.done():
+            await serving
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def twin() -> AsyncGenerator[tuple[Twin, str]]:
+    """A running twin and its base URL."""
+    server = Twin(recordings=RECORDED)
+    port = await server.start()
+    try:
+        yield server, f"http://127.0.0.1:{port}/v1"
+    finally:
+        await server.stop()
+
+
+def twin_configuration(url: str, more: str = "") -> str:
+    """A configuration with the twin as its upstream, under the name `twin` and the alias `words`."""
+    return f"""
+upstreams:
+  twin: {{kind: openai, url: "{url}", api_key: upstream-secret-1, timeouts: {{connect: 1, first_content: 2, gap: 1, total: 6}}}}
+models:
+  words: twin/words
+{more}
+"""
