@@ -1,7 +1,7 @@
 """What the gateway reads in an answer as it goes by: usage, finish, content, an error in a 200.
 
-Most events of a stream hold nothing but text, so an event is parsed only where a cheap search finds a name
-that matters; inside a JSON string such a name would be escaped and is not found.
+Each event is decoded into what is looked for and nothing else, at C speed: that costs less than searching the
+bytes for names that matter, and finds out a malformed event as well (1 us for an event of 200 bytes).
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from app.operations import Dialect
 from app.usage import Usage, WireUsage
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     delta: dict[str, Any] | None = None
     text: str | None = None
 
 
-class _Inner(msgspec.Struct):
+class _Inner(msgspec.Struct, gc=False):
     """The `response` of a Responses event, the `message` or the `delta` of a Messages event."""
 
     usage: WireUsage | None = None
@@ -27,7 +27,7 @@ class _Inner(msgspec.Struct):
     stop_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     type: str | None = None
     choices: list[_Choice] | None = None
     usage: WireUsage | None = None
@@ -37,11 +37,11 @@ class _Event(msgspec.Struct):
     delta: _Inner | str | None = None
 
 
-class _PlainChoice(msgspec.Struct):
+class _PlainChoice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _Whole(msgspec.Struct):
+class _Whole(msgspec.Struct, gc=False):
     choices: list[_PlainChoice] | None = None
     usage: WireUsage | None = None
     error: msgspec.Raw = msgspec.Raw()
@@ -96,23 +96,10 @@ class Reading:
 
     def events(self, piece: bytes) -> None:
         """Read whole events of a stream. Raises Malformed where an event's data is not JSON."""
-        if self.started and not self._notable(piece):
-            self.content_events += piece.count(b"\n\n")
-            return
         for event in sse.split(piece):
             payload = sse.data(event)
             if payload:
                 self._event(payload)
-
-    def _notable(self, piece: bytes) -> bool:
-        return (
-            (b'"usage"' in piece and piece.count(b'"usage"') != piece.count(b'"usage":null'))
-            or piece.count(b'"finish_reason"') != piece.count(b'"finish_reason":null')
-            or b'"error"' in piece
-            or sse.DONE in piece
-            or self._dialect in {"responses", "messages"}
-            or b"\r" in piece
-        )
 
     def _event(self, payload: bytes) -> None:
         if payload == sse.DONE:

@@ -102,7 +102,9 @@ class Relay:
         record.prompt_hash = self._prompt_hash.of(request)
         forwarded = [(name, value) for name, value in headers.items() if name in FORWARDED]
         forwarded.append((b"x-request-id", record.id.encode()))
-        return Call(record.id, record.operation, request, caller, forwarded, asyncio.get_running_loop().time())
+        return Call(
+            record.id, record.operation, request, caller, forwarded, asyncio.get_running_loop().time()
+        )
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, never more than the bound."""

@@ -72,6 +72,8 @@ def _last_boundary(data: bytes) -> int:
 
 def split(events: bytes) -> list[bytes]:
     """Whole events, one by one, each with its blank line."""
+    if events.find(b"\n\n") == len(events) - 2 and b"\r" not in events:  # most pieces are one event
+        return [events]
     if b"\r" not in events:
         return [event + b"\n\n" for event in events.split(b"\n\n") if event]
     pieces: list[bytes] = []
@@ -86,8 +88,8 @@ def split(events: bytes) -> list[bytes]:
 
 def data(event: bytes) -> bytes:
     """An event's data: its `data` lines joined by LF; b"" for a comment."""
-    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n"):  # noqa: PLR2004
-        return event[6:-2].removesuffix(b"\r")
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
+        return event[6:-2]
     return b"\n".join(_data_lines(event))
 
 

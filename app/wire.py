@@ -150,19 +150,21 @@ def _place(body: bytes, members: Mapping[str, msgspec.Raw]) -> Mapping[str, tupl
     for name, raw in members.items():
         found = _MEMBER.match(body, position)
         if found is None or _string.decode(found[1]) != name or not body.startswith(bytes(raw), found.end()):
-            raise _duplicate(name)
+            raise _duplicate(body, position, spans, name)
         spans[name] = (found.end(), found.end() + len(memoryview(raw)))
         separator = _SEPARATOR.match(body, spans[name][1])
         if separator is None or (separator[1] == b"}") != (len(spans) == len(members)):
-            raise _duplicate(name)
+            raise _duplicate(body, spans[name][1] if separator is None else separator.end(), spans, name)
         position = separator.end()
     return spans
 
 
-def _duplicate(name: str) -> BadRequest:
-    return BadRequest(
-        f"The body names {name[:64]!r} or a member near it twice: send each member once.", param=name[:64]
-    )
+def _duplicate(body: bytes, position: int, spans: Mapping[str, object], name: str) -> BadRequest:
+    """Blame the member that stands here, where it has been met before; else the one that was looked for."""
+    found = _MEMBER.match(body, position)
+    here = _string.decode(found[1]) if found is not None else name
+    twice = (here if here in spans else name)[:64]
+    return BadRequest(f"The member {twice!r} is there twice: send each member once.", param=twice)
 
 
 def _require(members: Members, name: str, kind: Kind) -> None:

@@ -130,7 +130,7 @@ class _Answering:
             script = Script.of(str(request.get("model", "")))
         except BadScript as error:
             body = orjson.dumps({
-                "error": {"message": str(error), "type": "invalid_request_error", "code": None}
+                "error": {"message": str(error), "type": "invalid_request_error", "param": None, "code": None}
             })
             return await self._whole(Script(status=400), "application/json", body)
         await asyncio.sleep(script.head)

@@ -78,10 +78,9 @@ def _logprobs(entries: list[dict[str, Any]]) -> dict[str, Any]:
 def _events(
     envelope: dict[str, Any], said: Sequence[Said], top: int | None, usage: dict[str, Any] | None
 ) -> Iterator[bytes]:
-    tail = {} if usage is None else {"usage": None}
-    choices = [list(_chunks(index, one, top)) for index, one in enumerate(said)]
-    for choice in events.interleaved(choices) if len(choices) > 1 else choices[0]:
-        yield events.data({**envelope, "choices": [choice], **tail})
+    frame = events.Frame(envelope, announces=usage is not None)
+    for choice in events.interleaved([_chunks(index, one, top) for index, one in enumerate(said)]):
+        yield frame.chunk(choice)
     if usage is not None:
         yield events.data({**envelope, "choices": [], "usage": usage})
     yield events.DONE

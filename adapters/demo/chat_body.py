@@ -186,7 +186,7 @@ def heard(messages: Sequence[Message]) -> Heard:
         if message.role not in {"tool", "function"}:
             break
         results.append(message.text)
-    result = " ".join(reversed(results)) if results else None
+    result = "; ".join(reversed(results)) if results else None
     return Heard(newest.text if newest else "", result=result, **counts)
 
 

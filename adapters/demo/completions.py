@@ -84,9 +84,9 @@ def _whole(choice: _Choice, top: int | None) -> dict[str, Any]:
 def _events(
     envelope: dict[str, Any], choices: Sequence[_Choice], top: int | None, usage: dict[str, Any] | None
 ) -> Iterator[bytes]:
-    tail = {} if usage is None else {"usage": None}
-    for shown in events.interleaved([list(_chunks(choice, top)) for choice in choices]):
-        yield events.data({**envelope, "choices": [shown], **tail})
+    frame = events.Frame(envelope, announces=usage is not None)
+    for shown in events.interleaved([_chunks(choice, top) for choice in choices]):
+        yield frame.chunk(shown)
     if usage is not None:
         yield events.data({**envelope, "choices": [], "usage": usage})
     yield events.DONE

@@ -1,6 +1,6 @@
 """Server-sent events and identifiers, as the answers of the dialects carry them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -11,8 +11,7 @@ DONE = b"data: [DONE]\n\n"
 
 T = TypeVar("T")
 
-_encoder = msgspec.json.Encoder()
-_encode = _encoder.encode
+_encode = msgspec.json.Encoder().encode
 
 
 def data(value: Any) -> bytes:
@@ -24,6 +23,20 @@ def named(value: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (value["type"].encode(), _encode(value))
 
 
+class Frame:
+    """What all chunks of a stream have in common, encoded once; each holds one choice.
+
+    `announces` says that a chunk with the usage follows: until then its place is null.
+    """
+
+    def __init__(self, envelope: Mapping[str, Any], *, announces: bool) -> None:
+        self._head = b"data: " + _encode(envelope)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if announces else b"]}\n\n"
+
+    def chunk(self, choice: Any) -> bytes:
+        return self._head + _encode(choice) + self._tail
+
+
 def plain(value: Any) -> bytes:
     return _encode(value)
 
@@ -33,9 +46,8 @@ def fresh(prefix: str) -> str:
     return prefix + uuid4().hex
 
 
-def interleaved(sequences: Sequence[Sequence[T]]) -> Iterator[T]:
+def interleaved(sequences: Sequence[Iterator[T]]) -> Iterator[T]:
     """One of each in turn, the way choices that are made together arrive."""
-    for row in zip_longest(*sequences):
-        for item in row:
-            if item is not None:
-                yield item
+    if len(sequences) == 1:
+        return sequences[0]
+    return (item for row in zip_longest(*sequences) for item in row if item is not None)

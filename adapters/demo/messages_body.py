@@ -164,7 +164,7 @@ def _heard(messages: Sequence[Message]) -> Heard:
         if block.type in _ATTACHED:
             counts[_ATTACHED[block.type]] += 1
     results = [block.result for block in messages[-1].blocks if block.type == "tool_result"]
-    return Heard(newest.text if newest else "", result=" ".join(results) if results else None, **counts)
+    return Heard(newest.text if newest else "", result="; ".join(results) if results else None, **counts)
 
 
 def _offer(body: Body) -> Offer:

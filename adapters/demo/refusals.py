@@ -13,6 +13,15 @@ CONTEXT_TOKENS = 32768
 
 _WRONG = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
+_TYPES = re.compile(r"`([a-z| ]+)`")
+_TYPE_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
 _GIVEN_VALUE = re.compile(r"Invalid (?:enum )?value .*", re.DOTALL)
 
 T = TypeVar("T")
@@ -39,7 +48,10 @@ def _wrong(message: str) -> UpstreamRefused:
     if missing:
         param = f"{path}.{missing[1]}" if path else missing[1]
         return refused(f"Missing required parameter: {param!r}.", param, code="missing_required_parameter")
-    said = _GIVEN_VALUE.sub("not one of the supported values", reason).replace("`", "'")
+    said = _GIVEN_VALUE.sub("not one of the supported values", reason)
+    said = _TYPES.sub(
+        lambda types: " or ".join(_TYPE_NAMES.get(one, one) for one in types[1].split(" | ")), said
+    )
     return refused(
         f"Invalid {path or 'body'!r}: {said[:1].lower()}{said[1:]}.", path or None, code="invalid_value"
     )

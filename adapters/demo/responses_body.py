@@ -189,7 +189,7 @@ def _heard(items: Sequence[Item]) -> Heard:
             break
         results.append(item.text)
     return Heard(
-        newest.text if newest else "", result=" ".join(reversed(results)) if results else None, **counts
+        newest.text if newest else "", result="; ".join(reversed(results)) if results else None, **counts
     )
 
 

@@ -7,8 +7,7 @@ _PIECE = re.compile(
     r" [A-Za-z0-9_]{1,5}|[A-Za-z0-9_]{1,6}"
     r"| ?[!-/:-@\[-^`{-~]{1,3}"
     r"| [\u0080-\u07ff]{1,2}|[\u0080-\u07ff]{1,3}"
-    r"| [\u0800-\uffff]|[\u0800-\uffff]{1,2}"
-    r"|[\U00010000-\U0010ffff]"
+    r"| ?[^\x00-\x7f]"  # of three bytes or four
     r"|[\x00-\x20\x7f]{1,6}"  # last, so that a space goes with the word after it
 )
 MAX_PIECE_BYTES = 6

@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from adapters.answers import Events, Plain
-from adapters.cards import ModelCard
 from adapters.demo import chat, completions, embeddings, messages, rerank, responses, tokenize
 from adapters.demo.refusals import CONTEXT_TOKENS, refused
-from app.contracts import Answer, Outbound, Upstream
-from app.errors import Unsupported, UpstreamRefused, UpstreamTimeout
+from app.contracts import Answer, ModelCard, Outbound, Upstream
+from app.errors import UpstreamRefused, UpstreamTimeout
 
 FAST = "demo"
 SLOW = "demo-slow"
@@ -20,27 +19,29 @@ _LARGE_BYTES = 64 * 1024
 """A longer body is read in a thread: counting its tokens takes longer than the event loop should stand still."""
 
 
-class _Answering(Protocol):
+class _Streaming(Protocol):
     def __call__(self, body: bytes, model: str, *, stream: bool) -> bytes | Iterator[bytes]: ...
 
 
-_OPERATIONS: Mapping[str, _Answering] = {
+_STREAMING: Mapping[str, _Streaming] = {
     "chat": chat.answer,
     "completions": completions.answer,
-    "embeddings": embeddings.answer,
     "responses": responses.answer,
     "messages": messages.answer,
-    "count_tokens": messages.count_tokens,
+}
+_PLAIN: Mapping[str, Callable[[bytes, str], bytes]] = {
+    "embeddings": embeddings.answer,
     "rerank": rerank.answer,
-    "tokenize": tokenize.tokenize,
-    "detokenize": tokenize.detokenize,
+    "count_tokens": lambda body, _: messages.count_tokens(body),
+    "tokenize": lambda body, _: tokenize.tokenize(body),
+    "detokenize": lambda body, _: tokenize.detokenize(body),
 }
 
 
 class Demo(Upstream):
     """Answers every operation; the same request gets the same words."""
 
-    operations: frozenset[str] = frozenset(_OPERATIONS)
+    operations: frozenset[str] = frozenset({*_STREAMING, *_PLAIN})
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._sleep = sleep
@@ -90,13 +91,14 @@ async def _made(outbound: Outbound) -> bytes | Iterator[bytes]:
 
 
 def _answered(outbound: Outbound) -> bytes | Iterator[bytes]:
-    answering = _OPERATIONS.get(outbound.operation.name)
-    if answering is None:
-        raise Unsupported(f"The demo upstream does not offer {outbound.operation.path}.")
     if outbound.model not in {FAST, SLOW}:
         message = f"The demo upstream has no such model: it has {FAST!r} and {SLOW!r}."
         raise UpstreamRefused(404, message, code="model_not_found", param="model")
     try:
-        return answering(outbound.body, outbound.model, stream=outbound.stream)
+        plain = _PLAIN.get(outbound.operation.name)
+        if plain is not None:
+            return plain(outbound.body, outbound.model)
+        streaming = _STREAMING[outbound.operation.name]
+        return streaming(outbound.body, outbound.model, stream=outbound.stream)
     except RecursionError:
         raise refused("The body is nested too deeply.") from None

@@ -3,13 +3,14 @@
 import re
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
@@ -49,7 +50,7 @@ NAMES = sorted({
     "${A:-x}",
     "${",
 })
-FREE = [
+FREE: list[tuple[Any, ...]] = [
     (),
     ("server",),
     ("upstreams", "demo"),
@@ -58,6 +59,9 @@ FREE = [
 ]
 FREE += [("models", "long"), ("keys", 0), ("logs",)]
 """Mappings of the valid file whose names are fixed."""
+
+patient = settings(deadline=None)
+"""Reading a file can take its time on a busy disk."""
 
 secrets = st.text(string.ascii_letters, min_size=8, max_size=12).map(lambda text: f"zQ{text}Qz")
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(NAMES) | st.text()
@@ -78,7 +82,6 @@ def outcome(text: str, **environment: str) -> Config | ConfigError:
         try:
             return load(path, environment)
         except ConfigError as error:
-            assert error.faults
             return error
 
 
@@ -115,6 +118,7 @@ def changed(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
 places = st.sampled_from(list(paths(VALID)))
 
 
+@patient
 @given(st.text())
 @example("upstreams: {a: {kind: [b]}}")
 @example("upstreams: {a: {kind: {b: c}}}")
@@ -126,24 +130,28 @@ places = st.sampled_from(list(paths(VALID)))
 )
 @example("\ud800")
 def test_any_text_gives_settings_or_told_faults(text):
-    outcome(text)
+    assert told(outcome(text))
 
 
+@patient
 @given(trees)
 def test_any_tree_gives_settings_or_told_faults(tree):
-    outcome(dumped(tree), A="b")
+    assert told(outcome(dumped(tree), A="b"))
 
 
+@patient
 @given(places, trees, secrets)
 def test_one_value_of_a_valid_file_replaced_by_any_other_never_tells_the_secret(path, value, secret):
     assert secret not in told(outcome(dumped(changed(VALID, path, value)), SECRET=secret, A=secret))
 
 
+@patient
 @given(places, secrets, st.sampled_from(["${WORD}", "some/${WORD}", "${WORD}/some", "http://${WORD}/x?"]))
 def test_a_variable_s_text_is_never_told_wherever_it_stands(path, secret, reference):
     assert secret not in told(outcome(dumped(changed(VALID, path, reference)), SECRET="known", WORD=secret))
 
 
+@patient
 @given(secrets, st.text(" \n\t'\":#é{}[],&*!|>%@`-?\\", max_size=3), st.text(" \n\t'\"#é", max_size=2))
 def test_a_key_written_into_the_file_is_never_told_whatever_stands_around_it(secret, before, after):
     for kind in ("nebius", "openai", "vllm", "demo", "nothing"):
@@ -151,6 +159,7 @@ def test_a_key_written_into_the_file_is_never_told_whatever_stands_around_it(sec
         assert secret not in told(outcome(f"upstreams:\n  n:\n{members}"))
 
 
+@patient
 @given(
     st.lists(
         st.tuples(st.sampled_from(FREE), st.text(string.ascii_lowercase, min_size=1)), min_size=1, max_size=4
@@ -195,10 +204,8 @@ def test_dot_env_gives_back_what_was_quoted(variables):
 
 @given(st.text())
 def test_any_dot_env_gives_variables_or_told_faults(text):
-    try:
+    with suppress(ConfigError):
         assert all(name.isidentifier() for name in parse_environment(text))
-    except ConfigError as error:
-        assert error.faults
 
 
 @given(st.text())

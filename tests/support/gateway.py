@@ -87,6 +87,6 @@ def twin_configuration(url: str, more: str = "") -> str:
 upstreams:
   twin: {{kind: openai, url: "{url}", api_key: upstream-secret-1, timeouts: {{connect: 1, first_content: 2, gap: 1, total: 6}}}}
 models:
-  words: twin/words
+  words: twin/twin
 {more}
 """

@@ -1,0 +1,112 @@
+"""What an upstream sends reaches the client byte for byte, apart from what docs/api.md names."""
+
+import json
+
+import httpx
+import pytest
+
+from app import sse
+from tests.support.gateway import RECORDED
+
+STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))
+BODIES = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.json"))
+BODIES = [name for name in BODIES if not name.endswith(".meta.json")]
+ERRORS = [name for name in BODIES if "error" in json.loads((RECORDED / name).read_bytes())]
+
+
+def path_of(name: str) -> str:
+    """The operation that a recording belongs to, by its name."""
+    for part, path in (
+        ("responses", "/v1/responses"),
+        ("messages", "/v1/messages"),
+        ("completions-", "/v1/completions"),
+    ):
+        if part in name:
+            return path
+    return "/v1/chat/completions"
+
+
+def request_for(name: str, *, split: int = 0, **more) -> dict:
+    common = {"model": f"twin/x?replay={name}&split={split}"} | more
+    return common | ({"prompt": "x"} if path_of(name) == "/v1/completions" else {"messages": []})
+
+
+async def asked(client: httpx.AsyncClient, name: str, **more) -> bytes:
+    answer = await client.post(path_of(name), json=request_for(name, **more))
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+@pytest.mark.parametrize("split", [0, 1, 7, 1000])
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_stream_arrives_as_it_was_sent(client, name, split):
+    got = await asked(client, name, split=split, stream=True, stream_options={"include_usage": True})
+
+    assert got == (RECORDED / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_usage_that_nobody_asked_for_is_all_that_is_left_out(client, name):
+    got = await asked(client, name, stream=True)
+
+    sent = sse.split((RECORDED / name).read_bytes())
+    kept = [event for event in sent if not _is_usage(event)]
+    assert got == b"".join(kept if path_of(name) in {"/v1/chat/completions", "/v1/completions"} else sent)
+
+
+def _is_usage(event: bytes) -> bool:
+    data = sse.data(event)
+    if not data.startswith(b"{"):
+        return False
+    found = json.loads(data)
+    return found.get("choices") == [] and bool(found.get("usage"))
+
+
+@pytest.mark.parametrize("split", [0, 5])
+@pytest.mark.parametrize("name", [name for name in BODIES if name not in ERRORS])
+async def test_a_plain_answer_arrives_as_it_was_sent(client, name, split):
+    assert await asked(client, name, split=split) == (RECORDED / name).read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_compressed_answer_arrives_uncompressed(client, upstream, encoding, stream):
+    body = {"model": f"twin/x?encoding={encoding}&chunks=50", "messages": [], "stream": stream}
+    answer = await client.post("/v1/chat/completions", json=body)
+
+    assert "content-encoding" not in answer.headers
+    assert "word49" in answer.text
+
+
+async def test_a_request_goes_up_as_it_came_but_for_the_model(client, upstream):
+    body = (
+        '{ "messages" : [ {"role":"user","content":"\\u00e9 é 🦊", "x":1.50} ],\n'
+        '"vendor":{"a":[1e3, 12345678901234567890]}, "model":"words", "temperature":0 }'
+    ).encode()
+
+    await client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+
+    assert upstream[0].seen[-1].body == body.replace(b'"words"', b'"twin"')
+
+
+async def test_a_stream_asks_for_usage_and_keeps_the_clients_own_options(client, upstream):
+    body = {
+        "model": "words",
+        "messages": [],
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+    }
+
+    await client.post("/v1/chat/completions", json=body)
+
+    assert upstream[0].seen[-1].json()["stream_options"] == {
+        "include_obfuscation": False,
+        "include_usage": True,
+    }
+
+
+async def test_an_openai_error_object_of_the_upstream_passes_as_it_is(client):
+    answer = await client.post("/v1/chat/completions", json={"model": "twin/x?status=400", "messages": []})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "The twin was told to answer 400."
