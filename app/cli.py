@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app import config
+from app import config, logs
 from app.keys import new_key
 from app.version import VERSION
 from app.worker import CONFIG, HASH_KEY
@@ -129,8 +130,12 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.server.drain_seconds),
     )
+    # uvicorn raises the signal that stopped it once more; an orderly stop ends with 0 all the same.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     if workers > 1:
-        Multiprocess(server, target=uvicorn.Server(server).run, sockets=[listening]).run()
+        logs.set_up(settings.logs.level, settings.logs.file, ())
+        Multiprocess(server, sockets=[listening]).run()
     else:
         uvicorn.Server(server).run(sockets=[listening])
 
@@ -148,7 +153,7 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port", file=sys.stderr
         )
         sys.exit(1)
-    listening.set_inheritable(True)  # noqa: FBT003 - worker processes take it over
+    listening.set_inheritable(True)
     return listening
 
 

@@ -18,7 +18,8 @@ GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2
 
 class Record:
     """What is known of one exchange. Times are moments of `time.perf_counter`, in seconds (uvloop's own clock
-    counts whole milliseconds); 0.0 is not yet."""
+    counts whole milliseconds); 0.0 is not yet.
+    """
 
     __slots__ = (
         "answered", "arrived", "asked", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",

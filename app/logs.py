@@ -33,7 +33,7 @@ def set_up(level: str, file: Path | None, secrets: Iterable[str]) -> int:
     descriptor = (
         sys.stderr.fileno() if file is None else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     )
-    handler = logging.StreamHandler(open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115, PTH123
+    handler = logging.StreamHandler(open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     handler.setFormatter(JsonLines(secrets))
     root = logging.getLogger()
     root.handlers = [handler]
@@ -120,7 +120,7 @@ class ExchangeLog:
             self.dropped += data.count(b"\n")
             if time.monotonic() - self._complained > 60:  # noqa: PLR2004 - once a minute is enough
                 self._complained = time.monotonic()
-                _log.error("log lines were lost (%d so far): %s", self.dropped, error.strerror)  # noqa: TRY400
+                _log.error("log lines were lost (%d so far): %s", self.dropped, error.strerror)
 
 
 def described(record: Record) -> dict[str, object]:

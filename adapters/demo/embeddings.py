@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from adapters.demo import events, texts, tokens, vectors
-from adapters.demo.refusals import read, refused
+from adapters.demo import events, texts, vectors
+from adapters.demo.refusals import prompt_tokens, read, refused
 
 _MAX_INPUTS = 2048
 _MAX_INPUT_TOKENS = 8192
@@ -48,13 +48,7 @@ def _counted(inputs: Sequence[str]) -> int:
         raise refused(f"'input' may have at most {_MAX_INPUTS} items.", "input")
     if not all(inputs):
         raise refused("'input' must not be an empty text.", "input")
-    counts = [tokens.count(text) for text in inputs]
-    if max(counts) > _MAX_INPUT_TOKENS:
-        raise refused(
-            f"This model's maximum context length is {_MAX_INPUT_TOKENS} tokens, and an input has {max(counts)}.",
-            "input",
-            code="context_length_exceeded",
-        )
+    counts = [prompt_tokens(text, "input", limit=_MAX_INPUT_TOKENS) for text in inputs]
     return sum(counts)
 
 

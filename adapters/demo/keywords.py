@@ -18,6 +18,10 @@ class Unsatisfiable(ValueError):
     """Nothing satisfies the schema, or it asks for more than the demo can make; the message says what."""
 
 
+class Exhausted(Unsatisfiable):
+    """The instance is too large; another branch would not help."""
+
+
 def kinds(schema: Mapping[str, Any]) -> Sequence[str]:
     """The types a schema allows, or the one that its other members speak of."""
     named = schema.get("type")

@@ -50,18 +50,15 @@ def _blocks(said: Said) -> Iterator[tuple[dict[str, Any], Sequence[str]]]:
     """The content blocks, each with the pieces that its text or its input come in."""
     if said.thoughts:
         yield {"type": "thinking", "thinking": said.thought, "signature": _SIGNATURE}, said.thoughts
-    for call in said.calls:
-        made = _input(call.arguments) if said.finish == "tool_calls" else {}
+    for place, call in enumerate(said.calls, 1):
+        cut = said.finish == "length" and place == len(said.calls)  # then its arguments are no whole JSON
+        made = {} if cut else msgspec.Raw(call.arguments.encode())
         yield (
             {"type": "tool_use", "id": events.fresh("toolu_"), "name": call.name, "input": made},
             call.pieces,
         )
     if not said.calls:
         yield {"type": "text", "text": said.text}, said.pieces
-
-
-def _input(arguments: str) -> msgspec.Raw:
-    return msgspec.Raw(arguments.encode())
 
 
 def _events(

@@ -57,15 +57,14 @@ def _wrong(message: str) -> UpstreamRefused:
     )
 
 
-def prompt_tokens(prompt: str, param: str, more: int = 0) -> int:
-    """The tokens of a prompt (and `more`, counted elsewhere), which must fit the context."""
-    long = len(prompt) > CONTEXT_TOKENS * tokens.MAX_PIECE_BYTES  # then counting could only confirm it
-    counted = CONTEXT_TOKENS + 1 if long else tokens.count(prompt) + more
-    if counted <= CONTEXT_TOKENS:
-        return counted
+def prompt_tokens(prompt: str, param: str, more: int = 0, limit: int = CONTEXT_TOKENS) -> int:
+    """The tokens of a prompt (and `more`, counted elsewhere), which must be within the limit."""
+    if len(prompt) <= limit * tokens.MAX_PIECE_BYTES:  # else counting could only confirm it
+        counted = tokens.count(prompt) + more
+        if counted <= limit:
+            return counted
     raise refused(
-        f"This model's maximum context length is {CONTEXT_TOKENS} tokens, and the prompt has "
-        f"{'more' if long else counted}. Please make it shorter.",
+        f"This model's maximum context length is {limit} tokens, and the prompt has more. Make it shorter.",
         param,
         code="context_length_exceeded",
     )

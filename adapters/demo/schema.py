@@ -6,61 +6,44 @@ What a schema asks through `not`, `if`, `contains`, `patternProperties` and the 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from adapters.demo import bounds, keywords, patterns
-from adapters.demo.keywords import Unsatisfiable
+import msgspec
+
+from adapters.demo import keywords
+from adapters.demo.keywords import Exhausted, Unsatisfiable
 from adapters.demo.material import Material
+from adapters.demo.scalars import CHARACTERS_PER_STEP, OPTIONS_PER_STEP, Scalars
 
 _GENEROUS_DEPTH = 5
 """Down to here optional members are given too; below, and where that grows too large, only what is required."""
 _MAX_DEPTH = 48
 _MAX_STEPS = 4096
 _MAX_HOPS = 32
-_MAX_CHARACTERS = 8192
-_PATTERN_STEPS = 64
 _MEMBERS_PER_STEP = 32
 _ITEMS = 2
 _ANYTHING: Mapping[str, Any] = {"type": "string"}
-_FORMATS: Mapping[str, str] = {
-    "date-time": "2026-01-01T12:00:00Z",
-    "date": "2026-01-01",
-    "time": "12:00:00Z",
-    "duration": "PT1H",
-    "email": "demo@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "uri": "https://example.com/",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
-
-
-class _Exhausted(Unsatisfiable):
-    """The instance is too large; another branch would not help."""
 
 
 def instance(schema: Any, material: Material) -> Any:
     """A JSON value for this schema; raises Unsatisfiable."""
     try:
         return _Maker(schema, material, _GENEROUS_DEPTH).make(schema, 0)
-    except _Exhausted:
+    except Exhausted:
         return _Maker(schema, material, 0).make(schema, 0)
 
 
 class _Maker:
     def __init__(self, root: Any, material: Material, generous_depth: int) -> None:
         self._root = root
-        self._material = material
+        self._scalars = Scalars(material, self._spend)
         self._generous_depth = generous_depth
         self._steps = 0
-        self._words_taken = 0
-        self._numbers_taken = 0
         self._turn = 0  # which of several possible values to make; counts up inside arrays of unique items
         self._kinds: Mapping[str, Callable[[Mapping[str, Any], int], Any]] = {
             "object": self._object,
             "array": self._array,
-            "string": self._string,
-            "number": lambda schema, _: self._number(schema, whole=False),
-            "integer": lambda schema, _: self._number(schema, whole=True),
+            "string": lambda schema, _: self._scalars.string(schema, self._turn),
+            "number": lambda schema, _: self._scalars.number(schema, self._turn, whole=False),
+            "integer": lambda schema, _: self._scalars.number(schema, self._turn, whole=True),
             "boolean": lambda *_: self._turn % 2 == 0,
             "null": lambda *_: None,
         }
@@ -71,9 +54,9 @@ class _Maker:
             raise Unsatisfiable("it needs values nested too deeply")
         resolved = self._resolved(schema)
         if "const" in resolved:
-            return resolved["const"]
+            return self._given(resolved["const"])
         if "enum" in resolved:
-            return self._chosen(keywords.array(resolved, "enum"))
+            return self._given(self._scalars.chosen(keywords.array(resolved, "enum"), self._turn))
         for name in ("anyOf", "oneOf"):
             if name in resolved:
                 rest = {key: value for key, value in resolved.items() if key != name}
@@ -86,7 +69,13 @@ class _Maker:
     def _spend(self, steps: int) -> None:
         self._steps += steps
         if self._steps > _MAX_STEPS:
-            raise _Exhausted("its smallest instance is too large")
+            raise Exhausted("its smallest instance is too large")
+
+    def _given(self, value: Any) -> Any:
+        """A value that the schema itself holds: a short schema can ask for a long one many times."""
+        if isinstance(value, str | list | dict):
+            self._spend(len(msgspec.json.encode(value)) // CHARACTERS_PER_STEP)
+        return value
 
     def _generous(self, depth: int) -> bool:
         return depth < self._generous_depth
@@ -115,24 +104,15 @@ class _Maker:
             self._spend(1 + (len(both) + len(keywords.mapping(both, "properties"))) // _MEMBERS_PER_STEP)
         return both
 
-    def _chosen(self, options: Sequence[Any]) -> Any:
-        """The option that the message names, else the first that is not null."""
-        if not options:
-            raise Unsatisfiable("an 'enum' is empty")
-        if self._turn:
-            return options[(self._turn - 1) % len(options)]
-        texts = (option for option in options if isinstance(option, str) and option)
-        named = (option for option in texts if option.casefold() in self._material.text)
-        return next(named, next((option for option in options if option is not None), None))
-
     def _either(self, rest: Mapping[str, Any], branches: Sequence[Any], depth: int) -> Any:
         """The first branch that can be made; null comes last, and first where depth has to end."""
+        self._spend(len(branches) // OPTIONS_PER_STEP)
         ordered = sorted(branches, key=lambda branch: _is_null(branch) == self._generous(depth))
         reason = Unsatisfiable("a choice has no branches")
         for branch in ordered:
             try:
                 return self.make(self._joined(rest, branch), depth + 1)
-            except _Exhausted:
+            except Exhausted:
                 raise
             except Unsatisfiable as error:
                 reason = error
@@ -148,13 +128,14 @@ class _Maker:
             least = max(least, min(1, most))
         missing, made = len(required), dict[str, Any]()
         for name in [*properties, *sorted(required - properties.keys())]:
+            self._spend(len(name) // CHARACTERS_PER_STEP)
             if name in required:
                 missing -= 1
                 made[name] = self.make(properties.get(name, others), depth + 1)
             elif len(made) + missing < (most if self._generous(depth) else least):
                 self._try(made, name, properties[name], depth)
         while len(made) < least:
-            name = self._next_word(numbered=True)
+            name = self._scalars.word(numbered=True)
             if name not in properties:
                 made[name] = self.make(others, depth + 1)
         if len(made) > most:
@@ -165,7 +146,7 @@ class _Maker:
         """An optional member is left out where it cannot be made."""
         try:
             made[name] = self.make(schema, depth + 1)
-        except _Exhausted:
+        except Exhausted:
             raise
         except Unsatisfiable:
             return
@@ -190,7 +171,7 @@ class _Maker:
             part = prefix[len(made)] if len(made) < len(prefix) else items
             try:
                 made.append(self._unlike(part, made, depth) if unique else self.make(part, depth + 1))
-            except _Exhausted:
+            except Exhausted:
                 raise
             except Unsatisfiable:
                 if len(made) < least:
@@ -203,6 +184,7 @@ class _Maker:
         before, self._turn = self._turn, len(made)
         try:
             for _ in range(2 * len(made) + 2):
+                self._spend(len(made) // OPTIONS_PER_STEP)
                 value = self.make(schema, depth + 1)
                 if value not in made:
                     return value
@@ -210,50 +192,6 @@ class _Maker:
         finally:
             self._turn = before
         raise Unsatisfiable("it requires more different items than it allows")
-
-    def _number(self, schema: Mapping[str, Any], *, whole: bool) -> float:
-        numbers = self._material.numbers
-        first = self._numbers_taken % (len(numbers) or 1)
-        self._numbers_taken += 1
-        try:
-            return bounds.number(schema, numbers[first:] + numbers[:first], self._turn, whole=whole)
-        except bounds.NoNumber:
-            raise Unsatisfiable("a number's bounds leave none") from None
-
-    def _string(self, schema: Mapping[str, Any], depth: int) -> str:
-        least = keywords.size(schema, "minLength", 0)
-        most = keywords.size(schema, "maxLength", _MAX_CHARACTERS)
-        if least > most:
-            raise Unsatisfiable("a string's bounds leave none")
-        if least > _MAX_CHARACTERS:
-            raise _Exhausted("a string is too long")
-        if "pattern" in schema:
-            return self._matching(schema["pattern"], least, most)
-        known = _FORMATS.get(str(schema.get("format")))
-        if known is not None and least <= len(known) <= most:
-            return known
-        made = self._next_word(numbered=self._turn > 0)
-        while len(made) < least:
-            made += " " + self._next_word(numbered=False)
-        return made[:most]
-
-    def _matching(self, pattern: Any, least: int, most: int) -> str:
-        self._spend(_PATTERN_STEPS)
-        if not isinstance(pattern, str):
-            raise Unsatisfiable("a 'pattern' must be a string")
-        try:
-            return patterns.match(pattern, least, most, self._turn)
-        except patterns.NotSimple:
-            raise Unsatisfiable(
-                "a 'pattern' is not one of the simple ones the demo upstream can follow"
-            ) from None
-
-    def _next_word(self, *, numbered: bool) -> str:
-        """The message's words in turn, from the second round on with a number where they must differ."""
-        rounds, place = divmod(self._words_taken, len(self._material.words))
-        self._words_taken += 1
-        word = self._material.words[place]
-        return f"{rounds + 1} {word}" if rounds and numbered else word
 
 
 def _is_null(branch: Any) -> bool:

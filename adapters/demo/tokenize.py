@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 from adapters.demo import chat_body, events, tokens
 from adapters.demo.refusals import CONTEXT_TOKENS, read, refused
 
+_MAX_CHARACTERS = 1 << 20
+
 
 class Tokenize(Struct):
     prompt: str | None = None
@@ -29,6 +31,8 @@ def tokenize(body: bytes) -> bytes:
     if (asked.prompt is None) == (asked.messages is None):
         raise refused("Either 'prompt' or 'messages' must be given.", "prompt")
     text = asked.prompt if asked.prompt is not None else chat_body.shown(asked.messages or ())
+    if len(text) > _MAX_CHARACTERS:
+        raise refused(f"At most {_MAX_CHARACTERS} characters can be tokenized in one request.", "prompt")
     pieces = tokens.split(text)
     made: dict[str, Any] = {
         "count": len(pieces),

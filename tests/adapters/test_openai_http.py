@@ -93,7 +93,7 @@ async def test_an_answer_is_read_however_its_end_is_told(answer):
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\n<ht>",
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{\"a\"",
+        b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{"a"',
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n"
         b"content-length: 38\r\n\r\n" + OK,
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: rot13\r\n"
@@ -141,11 +141,10 @@ async def test_a_stream_ends_well_only_where_it_says_so(events, failure):
 
 
 async def test_a_cut_stream_is_a_broken_upstream():
-    async with asking(EVENTS + chunk(WORD)) as (upstream, _):
-        async with upstream.open(asked(stream=True)) as answer:
-            assert await answer.read() == WORD
-            with pytest.raises(UpstreamBroken):
-                await answer.read()
+    async with asking(EVENTS + chunk(WORD)) as (upstream, _), upstream.open(asked(stream=True)) as answer:
+        assert await answer.read() == WORD
+        with pytest.raises(UpstreamBroken):
+            await answer.read()
 
 
 async def test_a_connection_is_used_again():

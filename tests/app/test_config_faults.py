@@ -119,7 +119,7 @@ def test_a_mistake_is_told_with_its_place_and_what_would_be_right(faults, text, 
 )
 def test_a_url_must_be_the_plain_base_of_an_api_and_is_not_repeated(faults, url, reason):
     (fault,) = faults(f"upstreams: {{a: {{kind: vllm, replicas: ['{url}']}}}}")
-    assert fault.startswith("hyperbridge.yaml:1:38: upstreams.a.replicas[0]: ")
+    assert fault.startswith("hyperbridge.yaml:1:40: upstreams.a.replicas[0]: ")
     assert reason in fault
     assert url.strip("/") not in fault
 

@@ -1,0 +1,146 @@
+"""The command line, as its users run it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app", *arguments]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(tmp_path: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """A gateway of the default configuration, in a process of its own."""
+    command = [sys.executable, "-m", "app", "serve", "--port", "0", *arguments]
+    with (tmp_path / "stderr").open("w") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found is not None
+            yield process, found[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(15)
+            process.stdout.close()
+
+
+def ask(url: str) -> httpx.Response:
+    body = {"model": "demo", "messages": [{"role": "user", "content": "ping"}]}
+    return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
+
+
+def test_the_default_configuration_answers_without_anything(tmp_path):
+    with serving(tmp_path) as (process, url):
+        assert ask(url).json()["choices"][0]["message"]["content"]
+    assert process.returncode == 0
+
+
+def test_several_workers_share_the_port_and_their_numbers(tmp_path):
+    with serving(tmp_path, "--workers", "2") as (_, url):
+        for _ in range(40):  # each its own connection, so that both workers get some
+            assert ask(url).status_code == 200
+        workers = set()
+        for _ in range(30):
+            text = httpx.get(f"{url}/metrics").text
+            counted = re.search(r'hyperbridge_requests_total\{.*outcome="ok".*\} (\S+)', text)
+            assert counted is not None
+            assert float(counted[1]) == 40
+            workers |= set(re.findall(r'resident_memory_bytes\{pid="(\d+)"\}', text))
+            if len(workers) == 2:
+                break
+            time.sleep(0.1)
+        assert len(workers) == 2
+
+
+def test_a_broken_configuration_is_told_by_line_and_stops(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("upstreams:\n  demo: {kind: demoo}\nmodels:\n  a: dmeo/demo\n")
+
+    for command in ("serve", "check"):
+        done = run(command, "--config", str(path))
+        assert done.returncode == 2
+        assert f"{path}:2:" in done.stderr
+        assert f"{path}:4:" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_missing_configuration_is_told():
+    done = run("serve", "--config", "/nonexistent/hyperbridge.yaml")
+
+    assert done.returncode == 2
+    assert "/nonexistent/hyperbridge.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_check_shows_what_is_in_force_and_no_secret(tmp_path):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text("upstreams:\n  n: {kind: nebius, api_key: '${NEBIUS_API_KEY}'}\n")
+
+    done = run("check", "--config", str(path), NEBIUS_API_KEY="very-secret-key")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["upstreams"]["n"]["kind"] == "nebius"
+    assert "very-secret-key" not in done.stdout + done.stderr
+
+
+def test_a_port_that_is_taken_is_told(tmp_path):
+    with serving(tmp_path) as (_, url):
+        done = run("serve", "--port", url.rsplit(":", 1)[1])
+
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--port", "x"], ["serve", "--workers", "0"], ["nonsense"], []]
+)
+def test_a_wrong_command_line_is_told(arguments):
+    done = run(*arguments)
+
+    assert done.returncode == 2
+    assert "usage: hyperbridge" in done.stderr
+
+
+def test_help_and_version_help():
+    assert "serve" in run("--help").stdout
+    assert "--workers" in run("serve", "--help").stdout
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run("version").stdout)
+
+
+def test_a_new_key_opens_the_gateway_it_is_configured_in(tmp_path):
+    told = run("keys", "new", "frontend").stdout
+    key = re.search(r"hb-frontend-[0-9a-f]{48}", told)
+    assert key is not None
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(
+        "upstreams: {demo: {kind: demo}}\nmodels: {demo: demo/demo}\n" + told[told.index("keys:") :]
+    )
+
+    with serving(tmp_path, "--config", str(path)) as (_, url):
+        assert ask(url).status_code == 401
+        answer = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key[0]}"})
+        assert [model["id"] for model in answer.json()["data"]][0] == "demo"
