@@ -30,7 +30,7 @@ check: $(VENV)/dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports
 
 fix: $(VENV)/dev ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -66,12 +66,12 @@ class Directory:
             ) from None
         if answer.is_success:
             return answer
-        raise _refused(answer, f"{method} {path}")
+        raise _refused(answer)
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def _refused(answer: httpx.Response, what: str) -> UpstreamFailure:
+def _refused(answer: httpx.Response) -> UpstreamFailure:
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
     return refusal(answer.status_code, headers, answer.content)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import orjson
+
 from app.contracts import Outbound
 from app.wire import Members
 
@@ -25,4 +27,4 @@ def named_schema(outbound: Outbound) -> Outbound:
     if not isinstance(given, dict) or ("name" in given and "schema" in given):
         return outbound
     named = {"name": SCHEMA_NAME, **given} if "schema" in given else {"name": SCHEMA_NAME, "schema": given}
-    return replace(outbound, body=members.replaced({"response_format": form | {"json_schema": named}}))
+    return replace(outbound, body=members.replaced({"response_format": orjson.dumps(form | {"json_schema": named})}))

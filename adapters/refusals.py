@@ -65,7 +65,8 @@ def refusal(status: int, headers: Headers, body: bytes) -> UpstreamFailure:
 
 
 def _kept(headers: Headers) -> Mapping[str, str]:
-    return {"retry-after": value.decode("latin-1") for name, value in headers if name == b"retry-after"}
+    when = dict(headers).get(b"retry-after")
+    return {} if when is None else {"retry-after": when.decode("latin-1")}
 
 
 def _code(status: int, said: _Said) -> str | None:

@@ -162,7 +162,7 @@ class UpstreamRefused(UpstreamFailure):
 
     type = "invalid_request_error"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the members of the wire's error object
         self,
         status: int,
         message: str,

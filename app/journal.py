@@ -60,7 +60,7 @@ class Record:
 
     @property
     def outcome(self) -> str:
-        """ "ok", or the failure's kind."""
+        """The failure's kind, or `ok`."""
         return "ok" if self.failure is None else self.failure.kind
 
     @property

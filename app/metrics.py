@@ -2,7 +2,8 @@
 
 Labels come from closed sets: configured model names, upstream names, operations, outcomes. Label sets are
 bound once and kept, so a request pays for the numbers alone. With several workers prometheus-client keeps the
-numbers in files that all of them share; it decides so at import, hence `share_between_workers` must run first.
+numbers in files that all of them share; it decides so at import, so the command line sets
+`PROMETHEUS_MULTIPROC_DIR` before a worker starts.
 """
 
 import asyncio
@@ -34,16 +35,10 @@ NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
 
 
-def share_between_workers(directory: Path) -> None:
-    """Let worker processes keep their numbers in files of this directory. Before this module is imported."""
-    os.environ[SHARED_DIRECTORY] = str(directory)
-
-
 class GapHistogram(Histogram):
     """A histogram that takes a whole stream's gaps at once, counted per bucket while it ran."""
 
     def merge(self, counts: Sequence[int], total_seconds: float) -> None:
-        self._raise_if_not_observable()
         self._sum.inc(total_seconds)
         for bucket, count in zip(self._buckets, counts, strict=True):
             if count:
@@ -67,7 +62,7 @@ class Metrics:
     """The gateway's instruments in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series per series, which no query of ours asks
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per series, which no query of ours asks
         registry = CollectorRegistry()
         self.registry = registry
         self._requests = Counter(

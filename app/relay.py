@@ -73,9 +73,7 @@ class Relay:
             except Failure as failure:
                 record.failure = failure
                 await reply.fail(failure)
-            except (
-                Exception
-            ) as error:  # the last resort: a defect of ours is a 500 and a traceback in the log
+            except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours is a 500
                 _log.exception("unexpected failure in %s", operation.name)
                 record.failure = Internal("The gateway failed.", detail=repr(type(error)))
                 await reply.fail(record.failure)

@@ -51,7 +51,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     return app
 
 
-async def _tell(request: Request, failure: Exception) -> Response:
+async def _tell(_: Request, failure: Exception) -> Response:
     assert isinstance(failure, Failure)
     return Response(failure.body(), failure.status, dict(failure.headers), "application/json")
 

@@ -133,6 +133,9 @@ class _Answering:
                 "error": {"message": str(error), "type": "invalid_request_error", "param": None, "code": None}
             })
             return await self._whole(Script(status=400), "application/json", body)
+        return await self._follow(script, request)
+
+    async def _follow(self, script: Script, request: Mapping[str, Any]) -> bool:
         await asyncio.sleep(script.head)
         if script.cut == 0:
             return False

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from adapters.http1 import HIGH_WATER
-from adapters.openai_http import Address, OpenAIHttp
+from adapters.openai_http import Address, OpenAIHttp, Stream
 from adapters.pool import Origin, Pool
 from app.contracts import Outbound, Timeouts
 from app.errors import (
@@ -183,7 +183,7 @@ async def test_an_idle_connection_that_the_server_closes_at_the_wrong_moment_is_
 async def test_a_fresh_connection_that_breaks_is_not_asked_twice():
     asks = 0
 
-    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def closing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         nonlocal asks
         await read_request(reader)
         asks += 1
@@ -220,7 +220,7 @@ async def test_late_bytes_on_an_idle_connection_close_it():
 
 
 async def test_no_head_in_time_is_a_timeout():
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with raw_server(silent) as port:
@@ -328,8 +328,8 @@ async def test_a_reader_that_is_slow_holds_the_upstream_back():
             held = sent
             await asyncio.sleep(0.2)
             assert sent == held  # nothing more is taken until somebody reads
-            connection = answer._body._connection
-            assert connection._buffered <= HIGH_WATER + 256 * 1024
+            assert isinstance(answer, Stream)
+            assert answer._body._connection._buffered <= HIGH_WATER + 256 * 1024
             await answer.read()
             await asyncio.sleep(0.05)
             assert sent > held
@@ -373,7 +373,7 @@ async def test_a_status_says_whose_fault_it_is(status, failure):
 async def test_cancelling_a_call_closes_its_connection():
     left = asyncio.Event()
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await read_request(reader)
         await reader.read()
         left.set()

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 def _cut(stream: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False) if end > start]
+    return [stream[start:end] for start, end in pairwise(edges) if end > start]
 
 
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=12))

@@ -36,8 +36,8 @@ def serving(tmp_path: Path, *arguments: str) -> Generator[tuple[subprocess.Popen
     command = [sys.executable, "-m", "app", "serve", "--port", "0", *arguments]
     with (tmp_path / "stderr").open("w") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             found = re.search(r"http://\S+", process.stdout.readline())
             assert found is not None
             yield process, found[0]
@@ -143,4 +143,4 @@ def test_a_new_key_opens_the_gateway_it_is_configured_in(tmp_path):
     with serving(tmp_path, "--config", str(path)) as (_, url):
         assert ask(url).status_code == 401
         answer = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key[0]}"})
-        assert [model["id"] for model in answer.json()["data"]][0] == "demo"
+        assert next(model["id"] for model in answer.json()["data"]) == "demo"

@@ -1,3 +1,0 @@
-"""What an upstream says about one of its models."""
-
-from app.contracts import ModelCard as ModelCard
