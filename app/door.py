@@ -4,18 +4,19 @@ FastAPI documents the model calls and could answer them as well; but the layers 
 as much as all the rest of the gateway (docs/decisions/0002).
 """
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from app.operations import OPERATIONS
 from app.relay import Relay, request_id
 
 
 class Door:
-    """What the server calls."""
+    """What the server calls; the surface is everything behind it."""
 
-    def __init__(self, relay: Relay, api: ASGIApp) -> None:
+    def __init__(self, relay: Relay, surface: FastAPI) -> None:
         self._relay = relay
-        self._api = api
+        self.surface = surface
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -24,7 +25,7 @@ class Door:
                 await self._relay.serve(operation, scope, receive, send)
                 return
             send = _naming(send, request_id(dict(scope["headers"])))
-        await self._api(scope, receive, send)
+        await self.surface(scope, receive, send)
 
 
 def _naming(send: Send, identity: bytes) -> Send:

@@ -1,10 +1,12 @@
 """The FastAPI application: every resource's router, the document, and OpenAI's error object for everything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from app.errors import BadRequest, Failure, UnknownPath, WrongMethod
@@ -16,9 +18,44 @@ from app.readiness import Readiness
 from app.relay import Relay
 from app.routing.fixed import Fixed
 from app.version import VERSION
-from routers import health, metrics, models
+from routers import (
+    chat,
+    completions,
+    embeddings,
+    health,
+    messages,
+    metrics,
+    models,
+    rerank,
+    responses,
+    tokens,
+)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+CALLS = (chat, completions, embeddings, responses, messages, rerank, tokens)
+
+SHOWN = (
+    chat.ChatRequest,
+    chat.ChatCompletionChunk,
+    completions.CompletionRequest,
+    embeddings.EmbeddingRequest,
+    responses.ResponsesRequest,
+    responses.ResponseEvent,
+    messages.MessagesRequest,
+    messages.CountTokensRequest,
+    messages.MessageEvent,
+    rerank.RerankRequest,
+    tokens.TokenizeRequest,
+    tokens.DetokenizeRequest,
+)
+"""Bodies and events that FastAPI does not meet in any signature, since the relay reads and writes them."""
+
+KEY_SCHEMES: Mapping[str, Mapping[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+"""How a key is sent: as OpenAI's clients do, or as Anthropic's. None is needed in single-user mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +71,34 @@ class Parts:
     metrics: Metrics | None
 
 
-def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
+class Surface(FastAPI):
     """The application behind the door."""
-    app = FastAPI(
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the schemas of `SHOWN`; made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _, shown = models_json_schema(
+                [(model, "validation") for model in SHOWN], ref_template="#/components/schemas/{model}"
+            )
+            document["components"]["schemas"] |= shown["$defs"]
+            document["components"]["securitySchemes"] = KEY_SCHEMES
+            document["security"] = [{name: []} for name in KEY_SCHEMES] + [{}]
+        return self.openapi_schema or {}
+
+
+def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
+    """The surface with every resource on it."""
+    app = Surface(
         title="HyperBridge API",
         version=VERSION,
+        summary="One OpenAI-compatible door in front of many models.",
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
+    for resource in CALLS:
+        app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.routing))
     app.include_router(health.router(parts.doctor, parts.readiness))
     if parts.metrics is not None:

@@ -11,6 +11,7 @@ from app.errors import UnknownModel
 from app.inventory import Inventory, Stock
 from app.keys import Keys
 from app.routing.fixed import Fixed
+from routers.calls import failures
 
 
 class ModelDetails(BaseModel):
@@ -46,12 +47,12 @@ def router(keys: Keys, inventory: Inventory, routing: Fixed) -> APIRouter:
         caller = keys.identify(dict(request.scope["headers"]))
         return {each.id: each for each in _models(caller, routing, await inventory.stocks(), created)}
 
-    @routes.get("/v1/models")
+    @routes.get("/v1/models", responses=failures(401, 403))
     async def list_models(request: Request) -> ModelList:
         """The configured names, then every upstream's own models as `upstream/model`."""
         return ModelList(data=list((await listed(request)).values()))
 
-    @routes.get("/v1/models/{id:path}")
+    @routes.get("/v1/models/{id:path}", responses=failures(401, 403, 404))
     async def retrieve_model(request: Request, id: str) -> Model:  # noqa: A002 - OpenAI's own name
         """One of them."""
         found = (await listed(request)).get(id)

@@ -27,7 +27,7 @@ def path_of(name: str) -> str:
 
 
 def request_for(name: str, *, split: int = 0, **more) -> dict:
-    asked = {"prompt": "x"} if path_of(name) == "/v1/completions" else {"messages": []}
+    asked: dict = {"prompt": "x"} if path_of(name) == "/v1/completions" else {"messages": []}
     return {"model": f"twin/x?replay={name}&split={split}", **asked, **more}
 
 

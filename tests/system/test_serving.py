@@ -1,50 +1,13 @@
 """The command line, as its users run it."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app", *arguments]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-@contextmanager
-def serving(tmp_path: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """A gateway of the default configuration, in a process of its own."""
-    command = [sys.executable, "-m", "app", "serve", "--port", "0", *arguments]
-    with (tmp_path / "stderr").open("w") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert process.stdout is not None
-        try:
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None
-            yield process, found[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(15)
-            process.stdout.close()
+from tests.support.process import run, serving
 
 
 def ask(url: str) -> httpx.Response:

@@ -1,0 +1,73 @@
+"""What the model calls share: an answer made by the relay, and how each is described in the document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Response
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from app.operations import Operation
+from app.relay import Relay
+from routers.objects import ErrorObject
+
+REFUSED: Mapping[int, str] = {
+    400: "The request is wrong, or the upstream finds it so.",
+    401: "No key, or one that is not known.",
+    403: "The key may not use this model, or this host name is not served.",
+    404: "No such model.",
+    409: "The upstream refuses it: a conflict.",
+    413: "The body is too large.",
+    415: "The body is not JSON, or is compressed.",
+    422: "The upstream refuses it: a member has the wrong value.",
+    429: "A rate limit is reached; Retry-After says when to come back, where that is known.",
+    500: "A defect of the gateway.",
+    501: "The model's upstream does not offer this operation.",
+    502: "The upstream's answer was broken, or it does not accept the gateway's credentials.",
+    503: "The upstream cannot be reached, or is overloaded.",
+    504: "The upstream did not answer in time.",
+}
+
+
+class Relayed(Response):
+    """An answer that the relay makes: it reads the request itself and sends as it goes."""
+
+    def __init__(self, relay: Relay, operation: Operation) -> None:
+        super().__init__()
+        self._relay = relay
+        self._operation = operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._relay.serve(self._operation, scope, receive, send)
+
+
+def described(
+    request: type[BaseModel],
+    answer: type[BaseModel],
+    event: type[BaseModel] | None = None,
+    *,
+    failure: type[BaseModel] = ErrorObject,
+) -> dict[str, Any]:
+    """What a route's decorator is told, so that the document shows bodies which only the relay reads."""
+    success: dict[str, Any] = {"model": answer, "description": "The answer."}
+    if event is not None:
+        success["description"] = "The answer, whole or as a stream of events."
+        success["content"] = {"text/event-stream": {"schema": _reference(event)}}
+    return {
+        "responses": {200: success, **failures(*REFUSED, shape=failure)},
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": _reference(request)}},
+            }
+        },
+    }
+
+
+def failures(*statuses: int, shape: type[BaseModel] = ErrorObject) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for the document."""
+    return {status: {"model": shape, "description": REFUSED[status]} for status in statuses}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,79 @@
+"""OpenAI's objects as the document shows them: what is known of them, and that more may stand beside it.
+
+They describe and never check: a request is read by `app.wire`, an answer passes as the upstream wrote it.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Open(BaseModel):
+    """An object that may hold more than is listed: what the gateway does not know passes through."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ErrorDetail(BaseModel):
+    message: str = Field(description="What is wrong, and what would be right.")
+    type: str
+    param: str | None = Field(description="The member of the request that is at fault.")
+    code: str | None = Field(description="A name of the failure that programs can rely on.")
+
+
+class ErrorObject(BaseModel):
+    """Every failure, whoever caused it."""
+
+    error: ErrorDetail
+
+
+class InputDetails(Open):
+    cached_tokens: int | None = None
+
+
+class OutputDetails(Open):
+    reasoning_tokens: int | None = None
+
+
+class Usage(Open):
+    """Tokens as the upstream counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int | None = None
+    total_tokens: int
+    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
+
+
+class StreamOptions(Open):
+    include_usage: bool | None = Field(
+        default=None, description="Whether the stream ends with an event that holds the usage."
+    )
+
+
+class Part(Open):
+    """A part of a message: text, an image, sound, a file."""
+
+    type: str
+
+
+class Function(Open):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = Field(default=None, description="A JSON schema of the arguments.")
+
+
+class Tool(Open):
+    type: str
+    function: Function | None = None
+
+
+class FunctionCall(Open):
+    name: str | None = None
+    arguments: str | None = Field(default=None, description="JSON text; in a stream a piece of it.")
+
+
+class ToolCall(Open):
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: FunctionCall | None = None
