@@ -21,6 +21,7 @@ from app.version import VERSION
 from routers import (
     chat,
     completions,
+    docs,
     embeddings,
     health,
     messages,
@@ -95,8 +96,12 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
         summary="One OpenAI-compatible door in front of many models.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.include_router(docs.router(app.title))
+    app.router.routes.append(docs.static())
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.routing))

@@ -102,3 +102,13 @@ async def test_the_surface_answers_a_model_call_without_the_door_too(stream):
     assert answer.status_code == 200
     assert "5" in answer.text
     assert answer.headers["x-request-id"]
+
+
+async def test_the_page_of_the_document_takes_nothing_from_elsewhere(client):
+    page = (await client.get("/docs")).text
+
+    fetched = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(fetched) == 3
+    for path in fetched:
+        assert path.startswith("/")
+        assert (await client.get(path)).status_code == 200
