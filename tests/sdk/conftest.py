@@ -1,0 +1,62 @@
+"""One gateway for all SDKs, with keys, the demo upstream and a twin; it runs beside the test, on its own loop."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from openai import OpenAI
+
+from sim.server import Twin
+from tests.support.gateway import gateway_of, twin
+
+KEY, NARROW_KEY = "hb-wide-0001", "hb-narrow-0002"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where SDKs find the gateway, and the twin behind it."""
+
+    url: str
+    twin: Twin
+
+    def tries(self, model: str) -> int:
+        """How often the twin was asked for this model."""
+        return sum(seen.json()["model"] == model for seen in self.twin.seen if seen.method == "POST")
+
+
+def _configuration(twin_url: str) -> str:
+    return f"""
+upstreams:
+  demo: {{kind: demo}}
+  twin: {{kind: openai, url: "{twin_url}", timeouts: {{connect: 1, first_content: 1, gap: 1, total: 5}}}}
+models:
+  demo: demo/demo
+  slow: demo/demo-slow
+keys:
+  - {{id: wide, sha256: {sha256(KEY.encode()).hexdigest()}, models: ["*"]}}
+  - {{id: narrow, sha256: {sha256(NARROW_KEY.encode()).hexdigest()}, models: [demo]}}
+"""
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncGenerator[Door]:
+    async with twin() as (running, url), gateway_of(_configuration(url), folder) as gateway:
+        yield Door(gateway.url, running)
+
+
+@pytest.fixture(scope="session")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Generator[Door]:
+    folder = tmp_path_factory.mktemp("sdk")
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_opened(folder)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(door: Door) -> Generator[OpenAI]:
+    """The official client, told only where the gateway is and what its key is."""
+    with OpenAI(base_url=f"{door.url}/v1", api_key=KEY) as openai:
+        yield openai
