@@ -14,14 +14,12 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app import config, logs
+from app import config, logs, server
 from app.keys import new_key
 from app.version import VERSION
 from app.worker import CONFIG, HASH_KEY
 
 BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 75
-"""Longer than the idle time of common clients and proxies, so that they close first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -117,27 +115,20 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _run(settings: config.Config, workers: int, listening: socket.socket) -> None:
-    server = uvicorn.Config(
+    served = server.settings(
         "app.worker:application",
         factory=True,
         workers=workers,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=round(settings.server.drain_seconds),
+        drain_seconds=settings.server.drain_seconds,
     )
     # uvicorn raises the signal that stopped it once more; an orderly stop ends with 0 all the same.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     if workers > 1:
         logs.set_up(settings.logs.level, settings.logs.file, ())
-        Multiprocess(server, sockets=[listening]).run()
+        Multiprocess(served, sockets=[listening]).run()
     else:
-        uvicorn.Server(server).run(sockets=[listening])
+        uvicorn.Server(served).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,21 +4,40 @@ FastAPI documents the model calls and could answer them as well; but the layers 
 as much as all the rest of the gateway (docs/decisions/0002).
 """
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.operations import OPERATIONS
 from app.relay import Relay, request_id
+
+SHOWN_TO_PAGES = ("x-request-id", "x-hyperbridge-upstream", "x-hyperbridge-model", "retry-after")
+"""Headers that a script in an allowed web page may read."""
 
 
 class Door:
     """What the server calls; the surface is everything behind it."""
 
-    def __init__(self, relay: Relay, surface: FastAPI) -> None:
+    def __init__(self, relay: Relay, surface: FastAPI, cors_origins: Sequence[str] = ()) -> None:
         self._relay = relay
         self.surface = surface
+        self._answer: ASGIApp = self._open
+        if cors_origins:
+            self._answer = CORSMiddleware(
+                self._open,
+                allow_origins=cors_origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("*",),
+                expose_headers=SHOWN_TO_PAGES,
+                max_age=3600,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             operation = OPERATIONS.get(scope["path"]) if scope["method"] == "POST" else None
             if operation is not None:

@@ -10,6 +10,7 @@
     ├── WrongMethod             405  the path exists, the method does not
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
+    ├── HeadTooLarge            431  the request's headers are larger than the gateway reads
     ├── ClientLeft              499  nobody is left to answer; written to the record only
     ├── Internal                500  a defect of ours
     ├── Unsupported             501  the upstream does not offer this operation
@@ -103,6 +104,12 @@ class ForbiddenHost(Failure):
     code = "host_not_allowed"
 
 
+class ForbiddenOrigin(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "origin_not_allowed"
+
+
 class UnknownPath(Failure):
     status = 404
     type = "invalid_request_error"
@@ -131,6 +138,12 @@ class WrongMediaType(Failure):
     status = 415
     type = "invalid_request_error"
     code = "unsupported_media_type"
+
+
+class HeadTooLarge(Failure):
+    status = 431
+    type = "invalid_request_error"
+    code = "headers_too_large"
 
 
 class ClientLeft(Failure):

@@ -2,12 +2,12 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Protocol
 
 from app.contracts import Caller
-from app.errors import ForbiddenHost, InvalidKey
+from app.errors import ForbiddenHost, ForbiddenOrigin, InvalidKey
 
 LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
 
@@ -47,20 +47,37 @@ class SingleUser:
     """No keys: everyone who reaches the loopback address is the one user.
 
     The Host header must be a loopback name, so that a web page cannot reach the gateway under a name of its
-    own that resolves to this machine (DNS rebinding).
+    own that resolves to this machine (DNS rebinding). A page from elsewhere says so in its Origin, and may call
+    only where that is allowed: a browser sends its request even if it may not read the answer.
     """
 
     _caller = Caller("local")
 
+    def __init__(self, origins: Iterable[str] = ()) -> None:
+        self._origins = frozenset(origin.encode() for origin in origins)
+
     def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        host = headers.get(b"host", b"").lower()
-        name = host[: host.index(b"]") + 1] if b"]" in host else host.partition(b":")[0]
-        if name not in LOOPBACK_NAMES:
+        if not self._may_call(headers.get(b"origin")):
+            raise ForbiddenOrigin(
+                "Web pages from other places may not use this gateway; server.cors_origins can allow one."
+            )
+        if _host_name(headers.get(b"host", b"")) not in LOOPBACK_NAMES:
             raise ForbiddenHost(
                 "Without keys this gateway answers on loopback names only: use 127.0.0.1 or localhost, "
                 "or configure keys."
             )
         return self._caller
+
+    def _may_call(self, origin: bytes | None) -> bool:
+        if origin is None or origin in self._origins:
+            return True
+        return _host_name(origin.partition(b"://")[2]) in LOOPBACK_NAMES
+
+
+def _host_name(authority: bytes) -> bytes:
+    """An authority without its port."""
+    host = authority.lower()
+    return host[: host.index(b"]") + 1] if b"]" in host else host.partition(b":")[0]
 
 
 def _presented(headers: Mapping[bytes, bytes]) -> bytes:

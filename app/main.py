@@ -74,12 +74,12 @@ def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: st
         ),
         lifespan,
     )
-    return Door(relay, surface)
+    return Door(relay, surface, settings.server.cors_origins)
 
 
 def _keys(settings: config.Config) -> Keys:
     if not settings.keys:
-        return SingleUser()
+        return SingleUser(settings.server.cors_origins)
     return Configured({key.sha256: Caller(key.id, key.allowed) for key in settings.keys})
 
 

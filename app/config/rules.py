@@ -14,7 +14,7 @@ from app.yaml_source import Path
 
 def broken_rules(document: Document) -> Iterator[Fault]:
     """What does not fit together."""
-    for rule in (_routes, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure):
+    for rule in (_routes, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure, _any_page):
         yield from rule(document)
 
 
@@ -87,3 +87,12 @@ def _exposure(document: Document) -> Iterator[Fault]:
         "`hyperbridge keys new NAME` makes one"
     )
     yield document.fault(("keys",), message, near=place)
+
+
+def _any_page(document: Document) -> Iterator[Fault]:
+    for index in range(len(document.items("server", "cors_origins"))):
+        place: Path = ("server", "cors_origins", index)
+        if document.text(*place) == "*" and not document.at("keys"):
+            yield document.fault(
+                place, "* needs at least one key: without keys every web page could use this gateway"
+            )

@@ -8,7 +8,18 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.config.document import Substituted
 from app.config.upstreams import ModelName, Settings, Upstream
-from app.config.values import Count, EmptyIsNull, File, Flag, FromText, Host, Matching, expects, wrong
+from app.config.values import (
+    Count,
+    EmptyIsNull,
+    File,
+    Flag,
+    FromText,
+    Host,
+    Matching,
+    WebOrigin,
+    expects,
+    wrong,
+)
 from app.operations import OPERATIONS
 from app.yaml_source import Path, plain_value
 
@@ -36,6 +47,10 @@ class Server(Settings):
     max_body_bytes: Count = Field(default=33_554_432, description="largest request body; above it 413")
     max_answer_bytes: Count = Field(
         default=67_108_864, description="largest answer held in memory; streams are not held"
+    )
+    cors_origins: tuple[WebOrigin, ...] = Field(
+        default=(),
+        description="web pages that may call from a browser, by origin; `*` is all and needs `keys`",
     )
     drain_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
         default=30.0, description="how long running calls may finish after a stop was asked for"

@@ -143,6 +143,15 @@ def _base_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(':')}{path}"
 
 
+WebOrigin = Annotated[
+    str,
+    Matching(
+        r"\*|https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?",
+        "an origin in lower case, like https://app.example.com, or *",
+    ),
+]
+
+
 def host_of(url: str) -> str:
     """The host of an address that was found valid."""
     return urlsplit(url).hostname or ""

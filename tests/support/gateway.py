@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from app import config
 from app.main import create_app
+from app.server import settings
 from sim.server import Twin
 
 RECORDED = Path(__file__).parent.parent / "recorded"
@@ -42,22 +44,12 @@ async def gateway_of(
 
 
 @asynccontextmanager
-async def served(app: object) -> AsyncGenerator[str]:
+async def served(app: ASGIApp) -> AsyncGenerator[str]:
     """Serve an ASGI application; leaving the block stops it after its lifespan has ended."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(512)
-    settings = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(settings)
+    server = uvicorn.Server(settings(app, drain_seconds=1))
     serving = asyncio.ensure_future(server._serve([listening]))  # `serve` would take over the signals
     while not server.started:
         if serving.done():
