@@ -56,7 +56,7 @@ $(BIN)/python:
 $(VENV)/gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what the gateway needs (requirements/gateway.txt) ..."
 	@$(PIP) -r requirements/gateway.txt
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev: requirements/dev.txt $(VENV)/gateway

@@ -1,0 +1,94 @@
+"""Connections as they are made: encrypted where the URL says so, and without Nagle's delay."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from adapters.pool import Origin, Pool, trust
+from app.errors import UpstreamUnavailable
+from tests.support.gateway import gateway_of
+
+PLAIN = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 38\r\n\r\n"
+    b'{"choices":[{"finish_reason":"stop"}]}'
+)
+
+
+@pytest.fixture
+def authority(tmp_path) -> tuple[trustme.CA, Path]:
+    """A certificate authority, and its certificate as a file."""
+    made = trustme.CA()
+    path = tmp_path / "authority.pem"
+    made.cert_pem.write_to_path(str(path))
+    return made, path
+
+
+@pytest.fixture
+async def encrypted(authority):
+    """The port of a TLS server for `localhost` that answers every request alike."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority[0].issue_cert("localhost").configure_cert(context)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(PLAIN)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def in_a_second() -> float:
+    return asyncio.get_running_loop().time() + 1
+
+
+async def test_a_server_whose_certificate_is_trusted_is_reached(authority, encrypted):
+    pool = Pool(Origin.of(f"https://localhost:{encrypted}/v1"), tls=trust(authority[1]))
+
+    connection = await pool.take(in_a_second())
+    await connection.ask([b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"], in_a_second())
+
+    assert (await connection.head(in_a_second()))[0] == 200
+    pool.put(connection)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_a_certificate_that_is_not_trusted_or_for_another_host_is_refused(authority, encrypted, host):
+    trusted = trust(authority[1]) if host == "127.0.0.1" else trust()
+    pool = Pool(Origin.of(f"https://{host}:{encrypted}/v1"), tls=trusted)
+
+    with pytest.raises(UpstreamUnavailable):
+        await pool.take(in_a_second())
+    assert pool.open_connections == 0
+
+
+async def test_the_gateway_trusts_the_file_that_is_configured(authority, encrypted, tmp_path, client):
+    yaml = f"""
+upstreams:
+  safe: {{kind: openai, url: "https://localhost:{encrypted}/v1", ca_file: "{authority[1]}"}}
+  other: {{kind: openai, url: "https://localhost:{encrypted}/v1"}}
+"""
+    async with gateway_of(yaml, tmp_path) as gateway:
+        body = {"model": "safe/m", "messages": []}
+        trusted = await client.post(gateway.url + "/v1/chat/completions", json=body)
+        refused = await client.post(gateway.url + "/v1/chat/completions", json=body | {"model": "other/m"})
+
+    assert (trusted.status_code, refused.status_code) == (200, 503)
+
+
+async def test_small_packets_are_not_held_back(upstream):
+    pool = Pool(Origin.of(upstream[1]))
+    connection = await pool.take(in_a_second())
+    assert connection._transport is not None
+
+    sock: socket.socket = connection._transport.get_extra_info("socket")
+
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    pool.put(connection)
