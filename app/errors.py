@@ -14,6 +14,7 @@
     ├── ClientLeft              499  nobody is left to answer; written to the record only
     ├── Internal                500  a defect of ours
     ├── Unsupported             501  the upstream does not offer this operation
+    ├── Stopping                503  the gateway stops, and its time to finish is over
     └── UpstreamFailure              the upstream, not the client, is at fault
         ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
         ├── UpstreamLimited     429  its rate limit, with Retry-After where it said when
@@ -161,6 +162,12 @@ class Unsupported(Failure):
     status = 501
     type = "invalid_request_error"
     code = "unsupported_operation"
+
+
+class Stopping(Failure):
+    status = 503
+    type = "api_error"
+    code = "gateway_stopping"
 
 
 class UpstreamFailure(Failure):

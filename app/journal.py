@@ -1,6 +1,5 @@
 """One record per exchange: written when it ends, however it ends, and read by metrics and log."""
 
-import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from app.contracts import Caller, Route
-from app.errors import ClientLeft, Failure
+from app.errors import Failure
 from app.operations import Operation
 from app.usage import Usage
 
@@ -103,9 +102,6 @@ class Journal:
         self.open_records += 1
         try:
             yield record
-        except asyncio.CancelledError:
-            record.failure = ClientLeft("The call was cancelled.", detail="cancelled")
-            raise
         finally:
             self.open_records -= 1
             record.ended = perf_counter()

@@ -10,7 +10,7 @@ from uuid import uuid4
 from starlette.types import Receive, Scope, Send
 
 from app.contracts import Answer, Call, Caller
-from app.errors import ClientLeft, Failure, Internal, TooLarge, WrongMediaType
+from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, WrongMediaType
 from app.exchange import Exchange
 from app.journal import Journal, Record
 from app.keys import Keys
@@ -59,7 +59,7 @@ class Relay:
         self._max_body_bytes = max_body_bytes
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, whatever happens; only a cancelled server gets past this."""
+        """Answer one request, whatever happens."""
         headers = dict(scope["headers"])
         identity = request_id(headers)
         record = Record(identity.decode(), operation, perf_counter())
@@ -73,6 +73,9 @@ class Relay:
             except Failure as failure:
                 record.failure = failure
                 await reply.fail(failure)
+            except asyncio.CancelledError:  # the server waits no longer; this is its task's last act
+                record.failure = Stopping("The gateway is stopping: ask again.")
+                await reply.fail(record.failure)
             except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours is a 500
                 _log.exception("unexpected failure in %s", operation.name)
                 record.failure = Internal("The gateway failed.", detail=repr(type(error)))

@@ -1,8 +1,14 @@
 """The command line, as its users run it."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import time
+from collections.abc import Generator, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -15,6 +21,26 @@ def ask(url: str) -> httpx.Response:
     return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
 
 
+@contextmanager
+def streaming(url: str, model: str = "demo/demo-slow") -> Generator[Iterator[str]]:
+    """The lines of a stream that takes some seconds."""
+    body = {"model": model, "messages": [{"role": "user", "content": "ping"}], "stream": True}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as answer:
+        yield (line for line in answer.iter_lines() if line)
+
+
+def workers_of(url: str, number: int, other_than: AbstractSet[int] = frozenset()) -> set[int]:
+    """The processes that report their memory, once there are so many and not just the ones known."""
+    for _ in range(200):
+        with contextlib.suppress(httpx.TransportError):
+            text = httpx.get(f"{url}/metrics").text
+            found = set(map(int, re.findall(r'resident_memory_bytes\{pid="(\d+)"\}', text)))
+            if len(found) == number and found != other_than:
+                return found
+        time.sleep(0.1)
+    raise AssertionError(f"{number} workers were awaited")
+
+
 def test_the_default_configuration_answers_without_anything(tmp_path):
     with serving(tmp_path) as (process, url):
         assert ask(url).json()["choices"][0]["message"]["content"]
@@ -25,17 +51,51 @@ def test_several_workers_share_the_port_and_their_numbers(tmp_path):
     with serving(tmp_path, "--workers", "2") as (_, url):
         for _ in range(40):  # each its own connection, so that both workers get some
             assert ask(url).status_code == 200
-        workers = set()
-        for _ in range(30):
+        workers_of(url, 2)
+        for _ in range(10):  # whichever worker is asked
             text = httpx.get(f"{url}/metrics").text
             counted = re.search(r'hyperbridge_requests_total\{.*outcome="ok".*\} (\S+)', text)
             assert counted is not None
             assert float(counted[1]) == 40
-            workers |= set(re.findall(r'resident_memory_bytes\{pid="(\d+)"\}', text))
-            if len(workers) == 2:
-                break
-            time.sleep(0.1)
-        assert len(workers) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_waits_for_the_answers_that_are_on_their_way(tmp_path, workers):
+    with serving(tmp_path, "--workers", str(workers)) as (process, url):
+        with streaming(url) as lines:
+            next(lines)
+            process.send_signal(signal.SIGTERM)
+            assert list(lines)[-1] == "data: [DONE]"
+        assert process.wait(10) == 0
+
+
+def test_a_stop_that_waits_no_longer_ends_streams_with_an_error(tmp_path):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(
+        "server: {drain_seconds: 0}\nupstreams: {demo: {kind: demo}}\nmodels: {slow: demo/demo-slow}\n"
+    )
+
+    with serving(tmp_path, "--config", str(path)) as (process, url):
+        with streaming(url, "slow") as lines:
+            next(lines)
+            process.send_signal(signal.SIGTERM)
+            last = list(lines)[-1]
+        assert process.wait(10) == 0
+
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "gateway_stopping"
+    assert '"outcome":"stopping"' in (tmp_path / "stderr").read_text()
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path):
+    with serving(tmp_path, "--workers", "2") as (process, url):
+        first = workers_of(url, 2)
+        os.kill(next(iter(first)), signal.SIGKILL)
+
+        after = workers_of(url, 2, other_than=first)
+
+        assert len(after & first) == 1
+        assert all(ask(url).status_code == 200 for _ in range(10))
+        assert process.poll() is None
 
 
 def test_a_broken_configuration_is_told_by_line_and_stops(tmp_path):
