@@ -19,6 +19,8 @@ Stop = str | Annotated[list[str], Meta(max_length=16)] | None
 Bias = dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None
 Mode = Literal["none", "auto", "required"]
 Schema = dict[str, Any]
+TOOLS = Meta(max_length=128)
+"""As many as OpenAI allows."""
 
 
 class StreamOptions(Struct):

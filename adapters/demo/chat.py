@@ -62,8 +62,12 @@ def _choice(index: int, said: Said, top: int | None) -> dict[str, Any]:
             }
             for call in said.calls
         ]
-    probabilities = None if top is None else _logprobs(logprobs.entries(said.pieces, top))
-    return {"index": index, "message": message, "logprobs": probabilities, "finish_reason": said.finish}
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": _logprobs(said.pieces, top),
+        "finish_reason": said.finish,
+    }
 
 
 def _thinking(text: str) -> dict[str, str]:
@@ -71,8 +75,8 @@ def _thinking(text: str) -> dict[str, str]:
     return {"reasoning_content": text, "reasoning": text}
 
 
-def _logprobs(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"content": entries, "refusal": None}
+def _logprobs(pieces: Sequence[str], top: int | None) -> dict[str, Any] | None:
+    return None if top is None else {"content": logprobs.entries(pieces, top), "refusal": None}
 
 
 def _events(
@@ -88,15 +92,11 @@ def _events(
 
 def _chunks(index: int, said: Said, top: int | None) -> Iterator[dict[str, Any]]:
     """One choice: its role, its thoughts, its tokens or calls, and how it finished."""
-    probabilities = None if top is None else logprobs.entries(said.pieces, top)
     yield _chunk(index, {"role": "assistant", "content": None if said.calls else ""})
     for piece in said.thoughts:
         yield _chunk(index, _thinking(piece))
-    for place, piece in enumerate(said.pieces):
-        chunk = _chunk(index, {"content": piece})
-        if probabilities is not None:
-            chunk["logprobs"] = _logprobs([probabilities[place]])
-        yield chunk
+    for piece in said.pieces:
+        yield {**_chunk(index, {"content": piece}), "logprobs": _logprobs([piece], top)}
     for place, call in enumerate(said.calls):
         opened = {"name": call.name, "arguments": ""}
         start = {"index": place, "id": events.fresh("call_"), "type": "function", "function": opened}

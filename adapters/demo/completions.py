@@ -16,6 +16,7 @@ from adapters.demo.speech import Heard
 from adapters.demo.turn import Said, Turn, speak
 
 _MAX_CHOICES = 128
+_ECHOED_AT_ONCE = 64
 
 
 class Body(bodies.Sampling, kw_only=True):
@@ -32,10 +33,10 @@ _decoder = msgspec.json.Decoder(Body)
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One choice: `pieces` are what it shows, the echoed prompt included."""
+    """One choice; `echo` is the prompt's tokens, where they are to be shown before the answer's."""
 
     index: int
-    pieces: Sequence[str]
+    echo: Sequence[str]
     said: Said
 
 
@@ -71,14 +72,8 @@ def _choices(asked: Body, prompts: Sequence[str]) -> Iterator[_Choice]:
         turn = Turn(Heard(prompt), limit=asked.max_tokens, stop=bodies.stops(asked.stop))
         echo = tokens.split(prompt) if asked.echo else []
         for variant in range(asked.n or 1):
-            said = speak(turn, variant)
-            yield _Choice(index, [*echo, *said.pieces], said)
+            yield _Choice(index, echo, speak(turn, variant))
             index += 1
-
-
-def _whole(choice: _Choice, top: int | None) -> dict[str, Any]:
-    probabilities = None if top is None else _logprobs(choice.pieces, top, 0)
-    return _shown(choice, "".join(choice.pieces), probabilities, choice.said.finish)
 
 
 def _events(
@@ -93,26 +88,39 @@ def _events(
 
 
 def _chunks(choice: _Choice, top: int | None) -> Iterator[dict[str, Any]]:
+    """The echo in large pieces, the answer's tokens one by one, and how it finished."""
+    starts = range(0, len(choice.echo), _ECHOED_AT_ONCE)
+    echo = (choice.echo[start : start + _ECHOED_AT_ONCE] for start in starts)
     offset = 0
-    for piece in choice.pieces:
-        yield _shown(choice, piece, None if top is None else _logprobs([piece], top, offset), None)
-        offset += len(piece)
-    yield _shown(choice, "", None, choice.said.finish)
+    for pieces in (*echo, *([piece] for piece in choice.said.pieces)):
+        shown = _shown(choice, pieces, top, offset)
+        offset += len(shown["text"])
+        yield shown
+    yield {**_shown(choice, [], None), "finish_reason": choice.said.finish}
 
 
-def _shown(
-    choice: _Choice, text: str, probabilities: dict[str, Any] | None, finish: str | None
-) -> dict[str, Any]:
-    return {"text": text, "index": choice.index, "logprobs": probabilities, "finish_reason": finish}
+def _whole(choice: _Choice, top: int | None) -> dict[str, Any]:
+    shown = _shown(choice, [*choice.echo, *choice.said.pieces], top)
+    return {**shown, "finish_reason": choice.said.finish}
+
+
+def _shown(choice: _Choice, pieces: Sequence[str], top: int | None, offset: int = 0) -> dict[str, Any]:
+    probabilities = None if top is None else _logprobs(pieces, top, offset)
+    return {
+        "text": "".join(pieces),
+        "index": choice.index,
+        "logprobs": probabilities,
+        "finish_reason": None,
+    }
 
 
 def _logprobs(pieces: Sequence[str], top: int, offset: int) -> dict[str, Any]:
     """The older shape: parallel arrays, and the likeliest tokens as an object."""
     entries = logprobs.entries(pieces, top)
-    likeliest = [{one["token"]: one["logprob"] for one in entry["top_logprobs"]} for entry in entries]
+    likeliest = [{one.token: one.logprob for one in entry.top_logprobs} for entry in entries]
     return {
-        "tokens": list(pieces),
-        "token_logprobs": [entry["logprob"] for entry in entries],
+        "tokens": pieces,
+        "token_logprobs": [entry.logprob for entry in entries],
         "top_logprobs": likeliest if top else None,
         "text_offset": list(accumulate(map(len, pieces[:-1]), initial=offset)),
     }

@@ -12,6 +12,8 @@ from adapters.demo.refusals import prompt_tokens, read, refused
 
 _MAX_INPUTS = 2048
 _MAX_INPUT_TOKENS = 8192
+_MAX_NUMBERS = 1 << 20
+"""Of all vectors together; they make 4 MB in base64 and up to 24 MB as text."""
 
 
 class Body(Struct):
@@ -30,6 +32,8 @@ def answer(body: bytes, model: str) -> bytes:
     inputs = texts.listed(asked.input, "input")
     counted = _counted(inputs)
     dimensions = asked.dimensions or vectors.DIMENSIONS
+    if len(inputs) * dimensions > _MAX_NUMBERS:
+        raise refused(f"At most {_MAX_NUMBERS} numbers can be made in one request.", "dimensions")
     made = [vectors.vector(text, dimensions) for text in inputs]
     shown = [_shown(one, asked.encoding_format) for one in made]
     return events.plain({

@@ -2,36 +2,56 @@
 
 import math
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
+
+from msgspec import Struct
 
 _LEAST_CERTAIN = 0.55
 _CERTAINTIES = 1 << 16
-_OTHERS = (
-    *(" the", " a", " and", " to", ",", ".", " of", " is", " in", " it", " you", " that"),
-    *(" for", " this", " not", " with", " on", " be", " are", "\n", " or", " as"),
-)
 
 
-def entries(pieces: Sequence[str], top: int) -> list[dict[str, Any]]:
+class Likelihood(Struct, gc=False):
+    """A token, how likely it was, and its bytes."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class Entry(Likelihood, gc=False):
+    """The token that was said, with the likeliest ones at its place."""
+
+    top_logprobs: list[Likelihood]
+
+
+_OTHERS = [
+    (other, list(other.encode()))
+    for other in (
+        *(" the", " a", " and", " to", ",", ".", " of", " is", " in", " it", " you", " that"),
+        *(" for", " this", " not", " with", " on", " be", " are", "\n", " or", " as"),
+    )
+]
+
+
+def entries(pieces: Iterable[str], top: int) -> list[Entry]:
     """OpenAI's entry for each token, with the `top` likeliest tokens at its place."""
-    return [_entry(piece, place, top) for place, piece in enumerate(pieces)]
+    return [entry(piece, top) for piece in pieces]
 
 
-def _entry(piece: str, place: int, top: int) -> dict[str, Any]:
-    digest = zlib.crc32(piece.encode(), place)
+def entry(piece: str, top: int) -> Entry:
+    digest = zlib.crc32(piece.encode())
     certainty = _LEAST_CERTAIN + (1 - _LEAST_CERTAIN) * (digest % _CERTAINTIES + 0.5) / _CERTAINTIES
-    entry = _token(piece, certainty)
-    rivals = _rivals(piece, digest, certainty, top - 1) if top > 1 else []
-    return {**entry, "top_logprobs": [entry, *rivals] if top else []}
+    said = Likelihood(piece, round(math.log(certainty), 6), list(piece.encode()))
+    likeliest = [said, *_rivals(piece, digest, certainty, top - 1)] if top else []
+    return Entry(said.token, said.logprob, said.bytes, likeliest)
 
 
-def _rivals(piece: str, digest: int, certainty: float, count: int) -> list[dict[str, Any]]:
+def _rivals(piece: str, digest: int, certainty: float, count: int) -> list[Likelihood]:
     """Other tokens, each half as likely as the one before; together they are less than what is left."""
     start = digest % len(_OTHERS)
-    others = [other for other in _OTHERS[start:] + _OTHERS[:start] if other != piece]
-    return [_token(other, (1 - certainty) / 2 ** (rank + 1)) for rank, other in enumerate(others[:count])]
-
-
-def _token(piece: str, probability: float) -> dict[str, Any]:
-    return {"token": piece, "logprob": round(math.log(probability), 6), "bytes": list(piece.encode())}
+    others = [other for other in _OTHERS[start:] + _OTHERS[:start] if other[0] != piece]
+    left, halving = math.log(1 - certainty), math.log(2)
+    return [
+        Likelihood(token, round(left - rank * halving, 6), data)
+        for rank, (token, data) in enumerate(others[:count], 1)
+    ]

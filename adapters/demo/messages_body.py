@@ -23,6 +23,12 @@ BlockType = Literal[
     "redacted_thinking",
     "server_tool_use",
     "web_search_tool_result",
+    "web_fetch_tool_result",
+    "tool_search_tool_result",
+    "code_execution_tool_result",
+    "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result",
+    "container_upload",
 ]
 _ATTACHED = {"image": "images", "document": "files"}
 
@@ -101,7 +107,7 @@ class ToolChoice(Struct):
 
 
 class Thinking(Struct):
-    type: Literal["enabled", "adaptive", "disabled"]
+    type: Literal["enabled", "adaptive", "between_tools", "disabled"]
     budget_tokens: bodies.Limit = None
 
 
@@ -119,7 +125,7 @@ class Counted(Struct, kw_only=True):
 
     messages: Annotated[list[Message], Meta(min_length=1)]
     system: str | list[Block] | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], bodies.TOOLS] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from adapters.demo import events, logprobs, responses_body
@@ -11,6 +10,9 @@ from adapters.demo.turn import Called, Said, speak
 
 _LOGPROBS = "message.output_text.logprobs"
 
+_Item = tuple[dict[str, Any], Sequence[str]]
+"""An output item, and the pieces that its text or its arguments come in."""
+
 
 def answer(body: bytes, model: str, *, stream: bool) -> bytes | Iterator[bytes]:
     """The whole response, or its events; raises UpstreamRefused before anything is said."""
@@ -18,8 +20,7 @@ def answer(body: bytes, model: str, *, stream: bool) -> bytes | Iterator[bytes]:
     read_tokens = asked.prompt_tokens()
     said = speak(asked.turn())
     wanted = _LOGPROBS in (asked.include or ())
-    probabilities = logprobs.entries(said.pieces, asked.top_logprobs or 0) if wanted else None
-    items = _items(said, probabilities)
+    items = _items(said, asked.top_logprobs or 0 if wanted else None)
     opened = _opened(asked, read(responses_body.echo_decoder, body), model)
     cut = said.finish == "length"
     closed = {
@@ -30,7 +31,7 @@ def answer(body: bytes, model: str, *, stream: bool) -> bytes | Iterator[bytes]:
         "completed_at": None if cut else int(time.time()),
         "usage": _usage(read_tokens, said),
     }
-    return _events(opened, closed, items, probabilities) if stream else events.plain(closed)
+    return _events(opened, closed, items) if stream else events.plain(closed)
 
 
 def _opened(asked: responses_body.Body, echo: responses_body.Echo, model: str) -> dict[str, Any]:
@@ -74,12 +75,9 @@ def _usage(read_tokens: int, said: Said) -> dict[str, Any]:
     }
 
 
-def _items(
-    said: Said, probabilities: list[dict[str, Any]] | None
-) -> Sequence[tuple[dict[str, Any], Sequence[str]]]:
-    """The output items, each with the pieces that its text or its arguments come in."""
+def _items(said: Said, top: int | None) -> Sequence[_Item]:
     status = "incomplete" if said.finish == "length" else "completed"
-    items: list[tuple[dict[str, Any], Sequence[str]]] = []
+    items: list[_Item] = []
     if said.thoughts:
         part = {"type": "reasoning_text", "text": said.thought}
         reasoning = {
@@ -92,7 +90,12 @@ def _items(
         items.append((reasoning, said.thoughts))
     if said.calls:
         return [*items, *((_call(call, status), call.pieces) for call in said.calls)]
-    text = {"type": "output_text", "text": said.text, "annotations": [], "logprobs": probabilities or []}
+    text = {
+        "type": "output_text",
+        "text": said.text,
+        "annotations": [],
+        "logprobs": [] if top is None else logprobs.entries(said.pieces, top),
+    }
     message = {
         "id": events.fresh("msg_"),
         "type": "message",
@@ -114,27 +117,22 @@ def _call(call: Called, status: str) -> dict[str, Any]:
     }
 
 
-def _events(
-    opened: Mapping[str, Any],
-    closed: Mapping[str, Any],
-    items: Sequence[tuple[dict[str, Any], Sequence[str]]],
-    probabilities: list[dict[str, Any]] | None,
-) -> Iterator[bytes]:
-    numbers = count()
-    bare: list[dict[str, Any]] = [
-        {"type": "response.created", "response": opened},
-        {"type": "response.in_progress", "response": opened},
-    ]
-    for index, (item, pieces) in enumerate(items):
-        bare += _item_events(index, item, pieces, probabilities)
-    bare.append({"type": f"response.{closed['status']}", "response": closed})
-    for event in bare:
-        yield events.named({**event, "sequence_number": next(numbers)})
+def _events(opened: Mapping[str, Any], closed: Mapping[str, Any], items: Sequence[_Item]) -> Iterator[bytes]:
+    for number, event in enumerate(_bare_events(opened, closed, items)):
+        yield events.named({**event, "sequence_number": number})
 
 
-def _item_events(
-    index: int, item: dict[str, Any], pieces: Sequence[str], probabilities: list[dict[str, Any]] | None
+def _bare_events(
+    opened: Mapping[str, Any], closed: Mapping[str, Any], items: Sequence[_Item]
 ) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.created", "response": opened}
+    yield {"type": "response.in_progress", "response": opened}
+    for index, (item, pieces) in enumerate(items):
+        yield from _item_events(index, item, pieces)
+    yield {"type": f"response.{closed['status']}", "response": closed}
+
+
+def _item_events(index: int, item: dict[str, Any], pieces: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One item: opened empty, filled piece by piece, and closed whole."""
     emptied: dict[str, Any] = {"arguments": ""} if item["type"] == "function_call" else {"content": []}
     place = {"output_index": index, "item_id": item["id"]}
@@ -146,7 +144,7 @@ def _item_events(
     if item["type"] == "function_call":
         yield from _argument_events(item, pieces, place)
     else:
-        yield from _content_events(item["content"][0], pieces, {**place, "content_index": 0}, probabilities)
+        yield from _content_events(item["content"][0], pieces, {**place, "content_index": 0})
     yield {"type": "response.output_item.done", "output_index": index, "item": item}
 
 
@@ -160,18 +158,15 @@ def _argument_events(
 
 
 def _content_events(
-    part: Mapping[str, Any],
-    pieces: Sequence[str],
-    place: Mapping[str, Any],
-    probabilities: list[dict[str, Any]] | None,
+    part: Mapping[str, Any], pieces: Sequence[str], place: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    said = part["type"] == "output_text"
+    """A part's text; only what is said aloud has log probabilities."""
     kind = f"response.{part['type']}"
-    emptied = {**part, "text": "", "logprobs": []} if said else {**part, "text": ""}
-    yield {"type": "response.content_part.added", **place, "part": emptied}
+    likely = {"logprobs": part["logprobs"]} if "logprobs" in part else {}
+    emptied = {name: list[Any]() for name in likely}
+    yield {"type": "response.content_part.added", **place, "part": {**part, "text": "", **emptied}}
     for number, piece in enumerate(pieces):
-        more = {"logprobs": [probabilities[number]] if probabilities else []} if said else {}
-        yield {"type": f"{kind}.delta", **place, "delta": piece, **more}
-    more = {"logprobs": part["logprobs"]} if said else {}
-    yield {"type": f"{kind}.done", **place, "text": part["text"], **more}
+        own = {name: entries[number : number + 1] for name, entries in likely.items()}
+        yield {"type": f"{kind}.delta", **place, "delta": piece, **own}
+    yield {"type": f"{kind}.done", **place, "text": part["text"], **likely}
     yield {"type": "response.content_part.done", **place, "part": part}

@@ -111,7 +111,7 @@ class Body(Struct, kw_only=True):
     max_output_tokens: bodies.Limit = None
     temperature: bodies.Temperature = None
     top_p: bodies.TopP = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], bodies.TOOLS] | None = None
     tool_choice: bodies.Mode | Choice | None = None
     parallel_tool_calls: bool | None = None
     text: Text | None = None
@@ -124,13 +124,16 @@ class Body(Struct, kw_only=True):
     background: bool | None = None
     stream: bool | None = None
 
+    @property
+    def items(self) -> Sequence[Item]:
+        return self.input if isinstance(self.input, list) else [Item(role="user", content=self.input)]
+
     def turn(self) -> Turn:
         self._require_statelessness()
-        items = self.input if isinstance(self.input, list) else [Item(role="user", content=self.input)]
-        if not items or self.input == "":
+        if not self.input:
             raise refused("'input' must not be empty.", "input", code="missing_required_parameter")
         return Turn(
-            heard=_heard(items),
+            heard=_heard(self.items),
             limit=self.max_output_tokens,
             offer=_offer(self),
             shape=_shape(self.text.format if self.text else None),
@@ -138,11 +141,8 @@ class Body(Struct, kw_only=True):
         )
 
     def prompt_tokens(self) -> int:
-        items = self.input if isinstance(self.input, list) else [Item(role="user", content=self.input)]
-        text = "".join([
-            f"<system>\n{self.instructions}\n" if self.instructions else "",
-            *(i.shown for i in items),
-        ])
+        system = f"<system>\n{self.instructions}\n" if self.instructions else ""
+        text = system + "".join([item.shown for item in self.items])
         return prompt_tokens(text + "<assistant>\n", "input", bodies.schema_tokens(self.tools))
 
     def _require_statelessness(self) -> None:

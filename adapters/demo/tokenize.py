@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from adapters.demo import chat_body, events, tokens
 from adapters.demo.refusals import CONTEXT_TOKENS, read, refused
 
-_MAX_CHARACTERS = 1 << 20
+_MAX_CHARACTERS = 1 << 18
 
 
 class Tokenize(Struct):

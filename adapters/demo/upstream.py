@@ -1,6 +1,7 @@
 """The demo as an upstream: it finds the operation's answer and hands it out, slowly where that is asked for."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -15,8 +16,11 @@ FAST = "demo"
 SLOW = "demo-slow"
 FIRST_PAUSE_SECONDS = 0.25
 PAUSE_SECONDS = 0.05
-_LARGE_BYTES = 64 * 1024
-"""A longer body is read in a thread: counting its tokens takes longer than the event loop should stand still."""
+_LONG_BYTES = 8 * 1024
+_MULTIPLYING = re.compile(rb'logprobs"|"(?:n|schema|parameters|input_schema|dimensions)"')
+"""Members by which a short request can ask for a long answer."""
+_EVENTS_AT_ONCE = 16
+"""Then others get their turn (the costliest events, with 20 log probabilities each, take 0.1 ms)."""
 
 
 class _Streaming(Protocol):
@@ -56,8 +60,8 @@ class Demo(Upstream):
         slow = outbound.model == SLOW
         if slow:
             await self._pause(FIRST_PAUSE_SECONDS, outbound.deadline)
-        if isinstance(made, bytes):
-            yield Plain(made, outbound.operation.dialect)
+        if isinstance(made, Plain):
+            yield made
             return
         events = self._slowly(made, outbound.deadline) if slow else _at_once(made)
         try:
@@ -80,17 +84,25 @@ class Demo(Upstream):
 
 
 async def _at_once(made: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
-    for event in made:
+    for number, event in enumerate(made, 1):
         yield event
+        if number % _EVENTS_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
-async def _made(outbound: Outbound) -> bytes | Iterator[bytes]:
-    if len(outbound.body) > _LARGE_BYTES:
+async def _made(outbound: Outbound) -> Plain | Iterator[bytes]:
+    """The answer; what may take long is done in a thread, so that the event loop does not stand still."""
+    if len(outbound.body) > _LONG_BYTES or _MULTIPLYING.search(outbound.body):
         return await asyncio.to_thread(_answered, outbound)
     return _answered(outbound)
 
 
-def _answered(outbound: Outbound) -> bytes | Iterator[bytes]:
+def _answered(outbound: Outbound) -> Plain | Iterator[bytes]:
+    made = _spoken(outbound)
+    return Plain(made, outbound.operation.dialect) if isinstance(made, bytes) else made
+
+
+def _spoken(outbound: Outbound) -> bytes | Iterator[bytes]:
     if outbound.model not in {FAST, SLOW}:
         message = f"The demo upstream has no such model: it has {FAST!r} and {SLOW!r}."
         raise UpstreamRefused(404, message, code="model_not_found", param="model")

@@ -17,7 +17,7 @@ KEY, NARROW_KEY = "hb-wide-0001", "hb-narrow-0002"
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Gateway:
     """Where SDKs find the gateway, and the twin behind it."""
 
     url: str
@@ -43,20 +43,20 @@ keys:
 
 
 @asynccontextmanager
-async def _opened(folder: Path) -> AsyncGenerator[Door]:
-    async with twin() as (running, url), gateway_of(_configuration(url), folder) as gateway:
-        yield Door(gateway.url, running)
+async def _opened(folder: Path) -> AsyncGenerator[Gateway]:
+    async with twin() as (running, url), gateway_of(_configuration(url), folder) as served:
+        yield Gateway(served.url, running)
 
 
 @pytest.fixture(scope="session")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Generator[Door]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway]:
     folder = tmp_path_factory.mktemp("sdk")
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(_opened(folder)) as opened:
         yield opened
 
 
 @pytest.fixture
-def client(door: Door) -> Generator[OpenAI]:
+def client(gateway: Gateway) -> Generator[OpenAI]:
     """The official client, told only where the gateway is and what its key is."""
-    with OpenAI(base_url=f"{door.url}/v1", api_key=KEY) as openai:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY) as openai:
         yield openai

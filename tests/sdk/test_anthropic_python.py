@@ -8,14 +8,14 @@ import pytest
 from anthropic import Anthropic
 
 from tests.sdk.asked import NAMES, PIXEL, PLACE, QUESTION, Trip, user
-from tests.sdk.conftest import KEY, NARROW_KEY, Door
+from tests.sdk.conftest import KEY, NARROW_KEY, Gateway
 
 TOOLS: list[Any] = [{"name": name, "input_schema": PLACE} for name in NAMES]
 
 
 @pytest.fixture
-def client(door: Door) -> Generator[Anthropic]:
-    with Anthropic(base_url=door.url, api_key=KEY, max_retries=0) as asking:
+def client(gateway: Gateway) -> Generator[Anthropic]:
+    with Anthropic(base_url=gateway.url, api_key=KEY, max_retries=0) as asking:
         yield asking
 
 
@@ -151,8 +151,8 @@ def test_the_clients_own_timeout_is_a_timeout_error(client: Anthropic):
         ask(client.with_options(timeout=0.05), model="slow")
 
 
-async def test_the_asynchronous_client_does_the_same(door: Door):
-    async with anthropic.AsyncAnthropic(base_url=door.url, api_key=KEY) as client:
+async def test_the_asynchronous_client_does_the_same(gateway: Gateway):
+    async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key=KEY) as client:
         plain = await client.messages.create(model="demo", max_tokens=500, messages=user("ping"))
         async with client.messages.stream(model="demo", max_tokens=500, messages=user("ping")) as stream:
             text = "".join([piece async for piece in stream.text_stream])

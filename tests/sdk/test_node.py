@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.files import tool
-from tests.sdk.conftest import KEY, NARROW_KEY, Door
+from tests.sdk.conftest import KEY, NARROW_KEY, Gateway
 
 HERE = Path(__file__).parent / "node"
 SUITES = sorted(path.name for path in HERE.glob("*.test.mjs"))
@@ -39,10 +39,10 @@ def packages() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.usefixtures("packages")
-def test_the_node_suite_passes(door: Door, suite: str):
+def test_the_node_suite_passes(gateway: Gateway, suite: str):
     run(
         *("node", "--test", "--test-reporter=tap", suite),
-        BASE_URL=door.url,
+        BASE_URL=gateway.url,
         API_KEY=KEY,
         NARROW_KEY=NARROW_KEY,
         MODEL="demo",

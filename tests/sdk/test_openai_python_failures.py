@@ -9,7 +9,7 @@ import pytest
 from openai import OpenAI
 
 from tests.sdk.asked import PLACE, user
-from tests.sdk.conftest import NARROW_KEY, Door
+from tests.sdk.conftest import NARROW_KEY, Gateway
 
 LONG_STREAM = "twin/x?chunks=1000&gap=0.02"
 
@@ -153,33 +153,33 @@ def test_a_gap_in_a_stream_is_a_timeout_error(client: OpenAI):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_sdk_retries_when_the_upstream_says_it_should(client: OpenAI, door: Door, status: int):
+def test_the_sdk_retries_when_the_upstream_says_it_should(client: OpenAI, gateway: Gateway, status: int):
     model = f"x?status={status}&retry_after=0.01&pad=1"
 
     with pytest.raises(openai.APIStatusError) as raised:
         ask(client.with_options(max_retries=2), f"twin/{model}")
 
     assert raised.value.response.headers["retry-after"] == "0.01"
-    assert door.tries(model) == 3
+    assert gateway.tries(model) == 3
 
 
-def test_a_bad_request_is_not_retried(client: OpenAI, door: Door):
+def test_a_bad_request_is_not_retried(client: OpenAI, gateway: Gateway):
     model = "x?status=400&pad=2"
 
     with pytest.raises(openai.BadRequestError):
         ask(client.with_options(max_retries=2), f"twin/{model}")
 
-    assert door.tries(model) == 1
+    assert gateway.tries(model) == 1
 
 
-def test_a_stream_closed_early_lets_the_upstream_go(client: OpenAI, door: Door):
+def test_a_stream_closed_early_lets_the_upstream_go(client: OpenAI, gateway: Gateway):
     with ask(client, LONG_STREAM, stream=True) as stream:
         assert next(iter(stream)).id == "chatcmpl-twin"
 
-    eventually(lambda: door.twin.seen[-1].left is not None)
+    eventually(lambda: gateway.twin.seen[-1].left is not None)
 
 
-async def test_the_asynchronous_client_does_the_same(client: OpenAI, door: Door):
+async def test_the_asynchronous_client_does_the_same(client: OpenAI, gateway: Gateway):
     async with openai.AsyncOpenAI(
         base_url=client.base_url, api_key=client.api_key, max_retries=0
     ) as asynchronous:
@@ -191,4 +191,4 @@ async def test_the_asynchronous_client_does_the_same(client: OpenAI, door: Door)
         async with await chats.create(model=LONG_STREAM, messages=user("Hello"), stream=True) as stream:
             assert (await anext(aiter(stream))).id == "chatcmpl-twin"
 
-    eventually(lambda: door.twin.seen[-1].left is not None)
+    eventually(lambda: gateway.twin.seen[-1].left is not None)
