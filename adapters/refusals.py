@@ -4,6 +4,7 @@ Nebius speaks FastAPI's `detail` (and echoes the prompt in it), vLLM numbers its
 client gets OpenAI's error object from all of them. An answer about our own key is never shown.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,11 @@ _OURS = frozenset({401, 402, 403})
 _UNAVAILABLE = frozenset({503, 529})
 _TIMED_OUT = frozenset({408, 504})
 _MAX_MESSAGE = 2000
+
+_FAULT = re.compile(
+    r"""'loc': '(?:body\.)?([^']*)', 'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"), 'input': """
+)
+"""FastAPI's fault inside a message of vLLM's: as Python prints it, followed by its `input` (the prompt)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,17 @@ def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
     param = error.get("param")
     proper = nested and "type" in error and (code is None or isinstance(code, str))
     return _Said(
-        error["message"][:_MAX_MESSAGE],
+        _without_input(error["message"])[:_MAX_MESSAGE],
         kind if isinstance(kind, str) else None,
         code if isinstance(code, str) else None,
-        param if isinstance(param, str) else None,
+        param.removeprefix("body.") if isinstance(param, str) else None,
         proper,
     )
+
+
+def _without_input(message: str) -> str:
+    faults = _FAULT.findall(message)
+    return "; ".join(f"{place}: {single or double}" for place, single, double in faults) or message
 
 
 def _detail(detail: object) -> str:

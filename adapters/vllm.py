@@ -15,10 +15,7 @@ import msgspec
 from adapters.directory import Directory
 from app.contracts import Answer, ModelCard, Outbound, Upstream
 from app.errors import UpstreamFailure, UpstreamUnavailable
-from app.operations import OPERATIONS as ALL
 from app.wire import Members
-
-OPERATIONS = frozenset(operation.name for operation in ALL.values())
 
 LOAD_SECONDS = 120.0
 """How long a replica may take to read an adapter from its disk."""
@@ -28,6 +25,7 @@ _GUIDED = {
     "guided_regex": "regex",
     "guided_choice": "choice",
     "guided_grammar": "grammar",
+    "guided_whitespace_pattern": "whitespace_pattern",
 }
 """Members that vLLM took before 0.12 and silently ignores since; each has a name in `structured_outputs`."""
 
@@ -41,12 +39,25 @@ class Replica:
         self.in_flight = 0
         self.asked = 0
 
+    @asynccontextmanager
+    async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
+        self.in_flight += 1
+        self.asked += 1
+        try:
+            async with self.upstream.open(outbound) as answer:
+                yield answer
+        finally:
+            self.in_flight -= 1
+
+    async def lists(self, name: str) -> bool:
+        return any(card.id == name for card in await self.directory.cards())
+
 
 class Vllm:
     """Sends each call to the replica that is answering the fewest."""
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
-        self._replicas = list(replicas)
+        self._replicas = tuple(replicas)
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -55,55 +66,49 @@ class Vllm:
 
     async def _open(self, outbound: Outbound, held: contextlib.AsyncExitStack) -> Answer:
         """An answer from the least loaded replica, or the next one where a replica cannot be reached."""
-        unreachable: UpstreamUnavailable | None = None
-        for replica in sorted(self._replicas, key=lambda each: (each.in_flight, each.asked)):
-            try:
-                return await held.enter_async_context(_counted(replica, outbound))
-            except UpstreamUnavailable as failure:
-                unreachable = failure
-        raise unreachable or UpstreamUnavailable("The upstream has no replica.")
+        *others, last = sorted(self._replicas, key=lambda each: (each.in_flight, each.asked))
+        for replica in others:
+            with contextlib.suppress(UpstreamUnavailable):
+                return await held.enter_async_context(replica.open(outbound))
+        return await held.enter_async_context(last.open(outbound))
 
     async def models(self) -> list[ModelCard]:
-        """The models and LoRA adapters that any replica lists."""
-        lists = await asyncio.gather(
-            *(replica.directory.cards() for replica in self._replicas), return_exceptions=True
-        )
-        found = [cards for cards in lists if isinstance(cards, list)]
+        """The models and LoRA adapters that any replica lists. Raises UpstreamFailure where none answers."""
+        lists = await asyncio.gather(*(_listed(replica) for replica in self._replicas))
+        found = [cards for cards in lists if not isinstance(cards, UpstreamFailure)]
         if not found:
-            raise next(failure for failure in lists if isinstance(failure, BaseException))
+            raise next(failure for failure in lists if isinstance(failure, UpstreamFailure))
         return list({card.id: card for cards in found for card in cards}.values())
 
     async def load(self, name: str, path: str) -> None:
         """Load a LoRA adapter on every replica, one after the other: loading stalls a replica's engine.
 
-        `path` is on the replica's disk. Raises UpstreamFailure; what was loaded before it stays loaded.
+        `path` is on the replica's disk. A replica that lists the name is left alone, so a load that stopped
+        half way can be repeated. Raises UpstreamFailure; what was loaded before it stays loaded.
         """
         for replica in self._replicas:
-            await replica.directory.request(
-                "POST", "load_lora_adapter", {"lora_name": name, "lora_path": path}, LOAD_SECONDS
-            )
+            if not await replica.lists(name):
+                wanted = {"lora_name": name, "lora_path": path}
+                await replica.directory.request("POST", "load_lora_adapter", wanted, LOAD_SECONDS)
 
     async def unload(self, name: str) -> None:
-        """Take a LoRA adapter's name away on every replica; every one is tried before a failure is raised."""
+        """Take a LoRA adapter's name away wherever it is listed; every replica is tried before a failure is raised."""
         failures: list[UpstreamFailure] = []
         for replica in self._replicas:
             try:
-                await replica.directory.request("POST", "unload_lora_adapter", {"lora_name": name})
+                if await replica.lists(name):
+                    await replica.directory.request("POST", "unload_lora_adapter", {"lora_name": name})
             except UpstreamFailure as failure:
                 failures.append(failure)
         if failures:
             raise failures[0]
 
 
-@asynccontextmanager
-async def _counted(replica: Replica, outbound: Outbound) -> AsyncGenerator[Answer]:
-    replica.in_flight += 1
-    replica.asked += 1
+async def _listed(replica: Replica) -> Sequence[ModelCard] | UpstreamFailure:
     try:
-        async with replica.upstream.open(outbound) as answer:
-            yield answer
-    finally:
-        replica.in_flight -= 1
+        return await replica.directory.cards()
+    except UpstreamFailure as failure:
+        return failure
 
 
 def structured(outbound: Outbound) -> Outbound:
@@ -111,7 +116,11 @@ def structured(outbound: Outbound) -> Outbound:
     if b'"guided_' not in outbound.body:
         return outbound
     members = Members.of(outbound.body)
-    found = {new: members.value(old) for old, new in _GUIDED.items() if members.value(old) is not None}
-    if not found or members.has("structured_outputs"):
+    asked = {
+        new: msgspec.Raw(raw)
+        for old, new in _GUIDED.items()
+        if (raw := members.raw(old)) is not None and raw != b"null"
+    }
+    if not asked or members.value("structured_outputs") is not None:
         return outbound
-    return replace(outbound, body=members.replaced({"structured_outputs": msgspec.json.encode(found)}))
+    return replace(outbound, body=members.replaced({"structured_outputs": msgspec.json.encode(asked)}))

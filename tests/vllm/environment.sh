@@ -7,18 +7,21 @@ environment=.venv-vllm
 stamp=$environment/built-from
 python=$environment/bin/python
 
-if [ -f "$stamp" ] && cmp -s "$stamp" "$requirements"; then
+# The stamp is written last: whatever was cut off has none, and is built anew out of pip's cache.
+if [ -x "$python" ] && cmp -s "$stamp" "$requirements"; then
     exit 0
 fi
 
-echo "Building $environment for the real vLLM (about 3 GB, some minutes) ..."
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+echo "Building $environment for the real vLLM (2.5 GB, some minutes) ..."
 rm -rf "$environment"
 "${PYTHON:-python3}" -m venv "$environment"
-install="$python -m pip install --quiet --disable-pip-version-check"
-# torch first and alone: asked for together with vLLM, a resolver may choose a CUDA build of several GB.
-$install "$(grep '^torch==' $requirements)"
-$install -r "$requirements"
-# torchvision's builds do not match this torch and fail at import; triton has no CPU back end. Text needs neither.
-$python -m pip uninstall --quiet --yes --disable-pip-version-check torchvision torchaudio torchcodec triton
-$python -c "import vllm" || { echo "vLLM was installed but cannot be imported; see the lines above." >&2; exit 1; }
+# Most of it is never imported, so what is imported is compiled when it is.
+"$python" -m pip install -qq --disable-pip-version-check --no-deps --no-compile -r "$requirements" ||
+    fail "pip could not install $requirements. PyTorch keeps torch's CPU build in an index of its own: name it in PIP_EXTRA_INDEX_URL."
+"$python" -c "import vllm" || fail "vLLM was installed but cannot be imported; the lines above say why."
 cp "$requirements" "$stamp"

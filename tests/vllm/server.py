@@ -1,0 +1,120 @@
+"""A real vLLM on the CPU: the tiny model is made, the server started, waited for and stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+PYTHON = Path(".venv-vllm/bin/python").absolute()
+BASE = "base"
+LISTED_ADAPTERS = ("poet", "clerk")
+SPARE_ADAPTER = "guest"
+START_SECONDS = 240.0
+STOP_SECONDS = 20.0
+
+ENVIRONMENT = {
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+    "VLLM_SERVER_DEV_MODE": "1",  # all of its administration, so that the tests show it to be out of reach
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; unset, it takes a large share of the machine's memory
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running vLLM: its root URL, and the folder with the models it was started on."""
+
+    url: str
+    models: Path
+
+
+def make_models(folder: Path) -> None:
+    made = subprocess.run(
+        [PYTHON, Path(__file__).parent / "tiny_model.py", folder, *LISTED_ADAPTERS, SPARE_ADAPTER],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=START_SECONDS,
+    )
+    assert made.returncode == 0, made.stderr[-3000:]
+
+
+@contextmanager
+def running(folder: Path) -> Generator[Server]:
+    """Start vLLM on the models of this folder; leaving the block stops it."""
+    port = _free_port()
+    log = folder / "vllm.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            _command(folder, port),
+            env=os.environ | ENVIRONMENT,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url, process, log)
+        yield Server(url, folder)
+    finally:
+        _stop(process)
+
+
+def _command(folder: Path, port: int) -> list[str]:
+    loras = [f"{name}={folder / name}" for name in LISTED_ADAPTERS]
+    # `vllm serve` looks for a distribution of that name, and the CPU build has another.
+    command = f"""
+        {PYTHON} -m vllm.entrypoints.openai.api_server --host 127.0.0.1 --port {port}
+        --model {folder / BASE} --served-model-name {BASE}
+        --enable-lora --max-loras 3 --max-lora-rank 8 --lora-modules {" ".join(loras)}
+        --enable-auto-tool-choice --tool-call-parser hermes
+        --max-num-seqs 8 --dtype float32 --enforce-eager
+    """
+    # Random weights would go on with blanks for ever wherever JSON allows them.
+    structured = '{"backend": "xgrammar", "disable_any_whitespace": true}'
+    return [*command.split(), "--structured-outputs-config", structured]
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not _healthy(url):
+        assert process.poll() is None, f"vLLM ended with {process.returncode}:\n{_tail(log)}"
+        assert time.monotonic() < end, f"vLLM was not ready after {START_SECONDS} s:\n{_tail(log)}"
+        time.sleep(0.25)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with suppress(ProcessLookupError):  # its engine, where that was left behind
+        os.killpg(process.pid, signal.SIGKILL)

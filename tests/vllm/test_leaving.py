@@ -1,0 +1,45 @@
+"""A client that leaves stops the engine's work for it."""
+
+import asyncio
+import re
+
+import httpx
+import pytest
+
+from tests.vllm.asking import chat
+
+RUNNING = re.compile(r"^vllm:num_requests_running\{[^}]*\} (\S+)", re.MULTILINE)
+TO_THE_END = re.compile(r'^vllm:request_success_total\{[^}]*"length"[^}]*\} (\S+)', re.MULTILINE)
+
+
+@pytest.fixture
+async def engine(vllm):
+    async with httpx.AsyncClient(base_url=vllm.url) as http:
+        yield http
+
+
+async def counted(engine: httpx.AsyncClient, what: re.Pattern[str]) -> float:
+    found = what.search((await engine.get("/metrics")).text)
+    assert found is not None
+    return float(found[1])
+
+
+async def until(engine: httpx.AsyncClient, what: re.Pattern[str], value: float) -> None:
+    end = asyncio.get_running_loop().time() + 10
+    while await counted(engine, what) != value:
+        assert asyncio.get_running_loop().time() < end, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_frees_the_engine(client, engine, stream):
+    before = await counted(engine, TO_THE_END)
+    asking = asyncio.ensure_future(
+        client.post("/v1/chat/completions", json=chat(max_tokens=900, ignore_eos=True, stream=stream))
+    )
+    await until(engine, RUNNING, 1)
+
+    asking.cancel()
+
+    await until(engine, RUNNING, 0)
+    assert await counted(engine, TO_THE_END) == before
