@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -97,37 +98,38 @@ def test_the_same_schema_gets_the_same_instance(schema: Any):
 
 @given(JSON_VALUES)
 def test_what_is_no_schema_is_refused_and_breaks_nothing(schema: Any):
-    try:
+    with suppress(Unsatisfiable):
         msgspec.json.encode(instance(schema, MATERIAL))
-    except Unsatisfiable as error:
-        assert str(error)
 
 
-KEYWORDS = st.sampled_from(
-    [
-        "type",
-        "enum",
-        "const",
-        "properties",
-        "required",
-        "items",
-        "prefixItems",
-        "anyOf",
-        "oneOf",
-        "allOf",
-        "$ref",
-    ]
-    + ["minimum", "maximum", "multipleOf", "exclusiveMinimum", "minLength", "maxLength", "pattern", "format"]
-    + [
-        "minItems",
-        "maxItems",
-        "uniqueItems",
-        "minProperties",
-        "maxProperties",
-        "additionalProperties",
-        "$defs",
-    ]
-)
+KEYWORDS = st.sampled_from([
+    "type",
+    "enum",
+    "const",
+    "properties",
+    "required",
+    "items",
+    "prefixItems",
+    "anyOf",
+    "oneOf",
+    "allOf",
+    "$ref",
+    "$defs",
+    "minimum",
+    "maximum",
+    "multipleOf",
+    "exclusiveMinimum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "additionalProperties",
+])
 VALUES = st.one_of(
     JSON_VALUES,
     st.sampled_from([
@@ -155,10 +157,8 @@ ODD_SCHEMAS = st.recursive(
 
 @given(ODD_SCHEMAS)
 def test_odd_schemas_are_followed_or_refused(schema: Any):
-    try:
+    with suppress(Unsatisfiable):
         msgspec.json.encode(instance(schema, MATERIAL))
-    except Unsatisfiable as error:
-        assert str(error)
 
 
 class Step(BaseModel):
