@@ -14,6 +14,7 @@ import msgspec
 from app.contracts import Headers
 from app.errors import (
     CredentialRejected,
+    Unsupported,
     UpstreamBroken,
     UpstreamFailure,
     UpstreamLimited,
@@ -31,11 +32,17 @@ _FAULT = re.compile(
     r"""'loc': '(?:body\.)?([^']*)', 'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"), 'input': """
 )
 """FastAPI's fault inside a message of vLLM's: as Python prints it, followed by its `input` (the prompt)."""
+_ECHO = re.compile(
+    r" \[type=\w+, input_value=.*?, input_type=\w+\](\s+For further information visit \S+)?", re.DOTALL
+)
+"""How pydantic repeats the value that it found wrong."""
+_NO_SUCH_PATH = frozenset({"", "Not Found"})
+"""What FastAPI says where there is no such path; who knows the path and not the model says more."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What an error body said, in OpenAI's terms; `proper` where it was an OpenAI error object already."""
+    """What an error body said, in OpenAI's terms; `proper` where it was an OpenAI (or Anthropic) error object already."""
 
     message: str = ""
     type: str | None = None
@@ -59,6 +66,15 @@ def refusal(status: int, headers: Headers, body: bytes) -> UpstreamFailure:
         return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
     if status >= 500:  # noqa: PLR2004
         return UpstreamBroken("The upstream failed.", detail=inside)
+    return _refused(status, said, body, kept)
+
+
+def _refused(status: int, said: _Said, body: bytes, kept: Mapping[str, str]) -> UpstreamRefused:
+    """The client's own mistake: as the upstream told it, or told again in OpenAI's terms."""
+    if status == 404 and said.message in _NO_SUCH_PATH:  # noqa: PLR2004
+        return UpstreamRefused(
+            status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
+        )
     return UpstreamRefused(
         status,
         said.message or f"The upstream refused the request ({status}).",
@@ -102,7 +118,8 @@ def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
     code = error.get("code")
     kind = error.get("type")
     param = error.get("param")
-    proper = nested and "type" in error and (code is None or isinstance(code, str))
+    known = "type" in error and (kind is None or (isinstance(kind, str) and kind.islower()))
+    proper = nested and known and (code is None or isinstance(code, str))
     return _Said(
         _without_input(error["message"])[:_MAX_MESSAGE],
         kind if isinstance(kind, str) else None,
@@ -114,7 +131,9 @@ def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
 
 def _without_input(message: str) -> str:
     faults = _FAULT.findall(message)
-    return "; ".join(f"{place}: {single or double}" for place, single, double in faults) or message
+    return "; ".join(f"{place}: {single or double}" for place, single, double in faults) or _ECHO.sub(
+        "", message
+    )
 
 
 def _detail(detail: object) -> str:

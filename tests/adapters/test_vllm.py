@@ -201,3 +201,14 @@ def test_a_fault_is_told_by_its_place_and_not_by_the_clients_text(quote):
     assert "secret" not in told.message
     assert told.message.startswith("stop: Input should be ")
     assert "; tools.0: Input should be " in told.message
+
+
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_an_error_that_is_only_shaped_like_one_is_told_anew(dialect):
+    message = "1 validation error for Block\ninput\n  Input should be valid [type=x, input_value='my secret', input_type=str]"
+    body = {"type": "error", "error": {"type": "BadRequestError", "message": message, "code": None}}
+
+    told = msgspec.json.decode(refusal(400, (), msgspec.json.encode(body)).body(dialect))
+
+    assert told["error"]["type"] == "invalid_request_error"
+    assert told["error"]["message"] == "1 validation error for Block\ninput\n  Input should be valid"

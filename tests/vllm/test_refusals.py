@@ -72,10 +72,10 @@ async def test_a_member_of_the_wrong_type_is_named_and_not_repeated(client, wron
     ("path", "more"),
     [("/v1/embeddings", {"input": "bada"}), ("/v1/rerank", {"query": "bada", "documents": ["foli"]})],
 )
-async def test_what_a_model_that_writes_cannot_do_is_not_found(client, path, more):
-    status, _ = await refused(client, path, {"model": "local/base", **more})
+async def test_what_a_model_that_writes_cannot_do_is_told_so(client, path, more):
+    status, error = await refused(client, path, {"model": "local/base", **more})
 
-    assert status == 404
+    assert (status, error["code"]) == (404, "unsupported_operation")
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,4 @@ async def test_anthropics_interface_has_anthropics_errors(client, wrong, status)
     assert answer.status_code == status
     assert answer.json()["type"] == "error"
     assert answer.json()["error"].keys() == {"type", "message"}
+    assert answer.json()["error"]["type"] == "invalid_request_error"
