@@ -1,6 +1,8 @@
 """A chat completion's request: its messages, tools and response format, checked and made a turn."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +17,7 @@ from adapters.demo.turn import Shape, Turn
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 PartType = Literal["text", "refusal", "image_url", "video_url", "input_audio", "audio_url", "file"]
 
-_KINDS = {
+_ATTACHED = {
     "image_url": "images",
     "video_url": "images",
     "input_audio": "audios",
@@ -177,17 +179,12 @@ def shown(messages: Sequence[Message]) -> str:
 def heard(messages: Sequence[Message]) -> Heard:
     """The user's newest message, and what tools have answered since the demo last spoke."""
     newest = next((message for message in reversed(messages) if message.role == "user"), None)
-    counts = dict.fromkeys(("images", "audios", "files"), 0)
-    for part in newest.parts if newest else ():
-        if part.type in _KINDS:
-            counts[_KINDS[part.type]] += 1
-    results: list[str] = []
-    for message in reversed(messages):
-        if message.role not in {"tool", "function"}:
-            break
-        results.append(message.text)
+    parts = newest.parts if newest else ()
+    attached = Counter(_ATTACHED[part.type] for part in parts if part.type in _ATTACHED)
+    answers = takewhile(lambda message: message.role in {"tool", "function"}, reversed(messages))
+    results = [message.text for message in answers]
     result = "; ".join(reversed(results)) if results else None
-    return Heard(newest.text if newest else "", result=result, **counts)
+    return Heard(newest.text if newest else "", result=result, **attached)
 
 
 def _offer(body: Body) -> Offer:

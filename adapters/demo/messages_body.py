@@ -1,5 +1,6 @@
 """A request of Anthropic's messages: its blocks, tools and thinking, checked and made a turn."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -165,12 +166,10 @@ def _heard(messages: Sequence[Message]) -> Heard:
     """The user's newest words, and what tools answered in the last message."""
     spoken = [message for message in messages if message.role == "user"]
     newest = next((message for message in reversed(spoken) if message.text), spoken[-1] if spoken else None)
-    counts = dict.fromkeys(("images", "files"), 0)
-    for block in newest.blocks if newest else ():
-        if block.type in _ATTACHED:
-            counts[_ATTACHED[block.type]] += 1
+    blocks = newest.blocks if newest else ()
+    attached = Counter(_ATTACHED[block.type] for block in blocks if block.type in _ATTACHED)
     results = [block.result for block in messages[-1].blocks if block.type == "tool_result"]
-    return Heard(newest.text if newest else "", result="; ".join(results) if results else None, **counts)
+    return Heard(newest.text if newest else "", result="; ".join(results) if results else None, **attached)
 
 
 def _offer(body: Body) -> Offer:

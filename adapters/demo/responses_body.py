@@ -1,6 +1,8 @@
 """A response's request: its input items, tools and text format, checked and made a turn."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -179,18 +181,13 @@ def _words(content: str | list[Part] | None) -> str:
 def _heard(items: Sequence[Item]) -> Heard:
     """The user's newest message, and what functions have answered since the demo last spoke."""
     newest = next((item for item in reversed(items) if item.role == "user"), None)
-    counts = dict.fromkeys(("images", "audios", "files"), 0)
-    for part in newest.parts if newest else ():
-        if part.type in _ATTACHED:
-            counts[_ATTACHED[part.type]] += 1
-    results: list[str] = []
-    for item in reversed(items):
-        if item.type != "function_call_output":
-            break
-        results.append(item.text)
-    return Heard(
-        newest.text if newest else "", result="; ".join(reversed(results)) if results else None, **counts
-    )
+    parts = newest.parts if newest else ()
+    attached = Counter(_ATTACHED[part.type] for part in parts if part.type in _ATTACHED)
+    results = [
+        item.text for item in takewhile(lambda item: item.type == "function_call_output", reversed(items))
+    ]
+    result = "; ".join(reversed(results)) if results else None
+    return Heard(newest.text if newest else "", result=result, **attached)
 
 
 def _offer(body: Body) -> Offer:

@@ -106,6 +106,42 @@ async def test_only_allowed_tools_are_called():
     assert [call["function"]["name"] for call in choice["message"]["tool_calls"]] == ["get_time"]
 
 
+async def test_a_required_tool_without_parameters_is_called_with_none():
+    tools = [{"type": "function", "function": {"name": "stop_all"}}]
+    choice = await chosen(user("Hello", tools=tools, tool_choice="required"))
+
+    assert choice["message"]["tool_calls"][0]["function"] == {"name": "stop_all", "arguments": "{}"}
+
+
+async def test_the_results_of_tools_are_quoted_in_their_order():
+    results = [{"role": "tool", "tool_call_id": id_, "content": id_} for id_ in ("first", "second")]
+    asked = user("The weather?", tools=TOOLS)
+    choice = await chosen(asked | {"messages": asked["messages"] + results})
+
+    assert '"first; second"' in choice["message"]["content"]
+
+
+async def test_any_object_is_answered_where_one_is_wanted():
+    choice = await chosen(user("Hello", response_format={"type": "json_object"}))
+
+    assert isinstance(json.loads(choice["message"]["content"]), dict)
+
+
+async def test_only_what_came_with_the_newest_message_is_mentioned():
+    image = {"type": "image_url", "image_url": {"url": "data:,"}}
+    sound = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+    conversation = [
+        *user([image])["messages"],
+        {"role": "assistant", "content": "?"},
+        *user([sound])["messages"],
+    ]
+
+    said = (await chosen({"messages": conversation}))["message"]["content"]
+
+    assert "1 recording" in said
+    assert "image" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "thinks"),
     [
@@ -139,6 +175,8 @@ async def test_thinking_is_switched_as_templates_and_efforts_say(options: dict[s
         ({"temperature": 2.1}, "temperature", "invalid_value"),
         ({"temperature": "hot"}, "temperature", "invalid_value"),
         ({"n": 0}, "n", "invalid_value"),
+        ({"top_logprobs": 2}, "top_logprobs", None),
+        ({"tools": TOOLS * 65}, "tools", "invalid_value"),
         ({"stream_options": {"include_usage": True}}, "stream_options", None),
         ({"tools": [{"type": "function"}]}, "tools[0].function", "missing_required_parameter"),
         (

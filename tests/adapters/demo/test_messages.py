@@ -51,6 +51,16 @@ async def test_anthropics_own_tools_are_taken_and_never_used():
     assert [block["type"] for block in answer["content"]] == ["text"]
 
 
+async def test_images_and_results_of_tools_are_heard():
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+    seen = await ask("messages", user([{"type": "text", "text": "Look"}, image]))
+    result = {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "sunny"}]}
+    heard = await ask("messages", user([result]))
+
+    assert "1 image" in seen["content"][0]["text"]
+    assert '"sunny"' in heard["content"][0]["text"]
+
+
 async def test_a_count_is_the_input_that_the_answer_reports():
     asked = user("Hello", system="Be short.", tools=[TOOL])
     counted = await ask("count_tokens", {name: asked[name] for name in ("messages", "system", "tools")})

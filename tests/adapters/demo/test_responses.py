@@ -67,6 +67,18 @@ async def test_a_call_is_streamed_in_pieces():
     assert json.loads(call["arguments"]) == {"city": "Paris"}
 
 
+async def test_results_are_quoted_and_only_allowed_tools_are_called():
+    results = [{"type": "function_call_output", "call_id": id_, "output": id_} for id_ in ("first", "second")]
+    conversation = [{"role": "user", "content": "The weather?"}, *results]
+    answered = await ask("responses", {"input": conversation, "tools": [TOOL]})
+    other = {"type": "function", "name": "get_time"}
+    allowed = {"type": "allowed_tools", "mode": "required", "tools": [other]}
+    called = await ask("responses", {"input": "The weather?", "tools": [TOOL, other], "tool_choice": allowed})
+
+    assert '"first; second"' in texts(answered)[0]
+    assert [item["name"] for item in called["output"]] == ["get_time"]
+
+
 async def test_an_answer_that_is_cut_says_why():
     answer = await ask("responses", {"input": "Hello", "max_output_tokens": 3})
     *_, last = await stream("responses", {"input": "Hello", "max_output_tokens": 3})

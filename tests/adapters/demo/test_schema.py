@@ -208,6 +208,18 @@ def test_items_that_must_differ_do():
     assert instance(flags, MATERIAL) == [True, False]
 
 
+def test_what_two_schemas_ask_for_together_is_given():
+    parts = [{"properties": {name: {"type": "integer"}}, "required": [name]} for name in "ab"]
+    schema = {"type": "object", "allOf": parts, "additionalProperties": {"type": "integer"}}
+    check(schema, instance(schema, MATERIAL))
+    assert instance(schema, MATERIAL).keys() == {"a", "b"}
+
+
+def test_a_tuple_may_be_written_as_older_drafts_did():
+    schema = {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "minItems": 2}
+    assert [type(item) for item in instance(schema, MATERIAL)] == [int, str]
+
+
 def test_recursion_ends_where_it_may():
     schema = {
         "type": "object",

@@ -95,9 +95,10 @@ async def test_what_is_no_json_object_is_refused(operation: str, body: bytes):
     assert raised.value.status == 400
 
 
-async def test_a_nesting_bomb_is_refused():
-    deep = "[" * 900 + "]" * 900
-    shape = f'{{"type": "json_schema", "json_schema": {{"name": "x", "schema": {{"allOf": {deep}}}}}}}'
+@pytest.mark.parametrize("levels", [60, 900, 50_000])
+async def test_a_nesting_bomb_is_refused(levels: int):
+    deep = '{"allOf":[' * levels + "{}" + "]}" * levels
+    shape = f'{{"type": "json_schema", "json_schema": {{"name": "x", "schema": {deep}}}}}'
     body = f'{{"messages": [{{"role": "user", "content": "x"}}], "response_format": {shape}}}'
     with pytest.raises(UpstreamRefused):
         await pieces(outbound("chat", body.encode()))
