@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import uvloop
 
 from bench import machine, report
+from bench.clocks import Unsteady
 from bench.options import parser, plan
 from bench.processes import Cores
 from bench.samples import Results
@@ -19,13 +20,13 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """Exits with 1 where a sample was invalid or a target did not start; a missed goal is only printed."""
+    """Exits with 1 where a sample was invalid or a target failed; a missed goal is only printed."""
     options = parser().parse_args()
     asked = plan(options)
     cores = Cores.of_this_machine()
     try:
         results = _measured(asked, cores)
-    except NotStarted as error:
+    except (NotStarted, Unsteady, OSError) as error:
         tell(str(error))
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):

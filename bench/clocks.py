@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 QUIET_NS = 2_000_000
@@ -11,14 +12,14 @@ QUIET_NS = 2_000_000
 LOOK_SECONDS = 0.1
 QUIET_LOOKS = 3
 """Work that is put off, such as a log that is written five times a second, must show before a tree counts as idle."""
-IDLE_SECONDS = 20.0
+LOOKS = 300
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class TreeChanged(Exception):
-    """A process ended, and what it had used is no longer to be seen."""
+class Unsteady(Exception):
+    """A tree whose use cannot be told: a process in it ended, or it never rests."""
 
 
 def tree(pid: int) -> list[int]:
@@ -26,7 +27,8 @@ def tree(pid: int) -> list[int]:
     pids = [pid]
     for parent in pids:
         for listing in Path(f"/proc/{parent}/task").glob("*/children"):
-            pids += map(int, listing.read_text(encoding="ascii").split())
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end between two lines
+                pids += map(int, listing.read_text(encoding="ascii").split())
     return pids
 
 
@@ -38,7 +40,7 @@ def cpu_ns(pid: int) -> dict[int, int]:
 def used_ns(before: Mapping[int, int], after: Mapping[int, int]) -> int:
     """CPU time of the tree between two readings."""
     if gone := before.keys() - after.keys():
-        raise TreeChanged(f"{len(gone)} of its processes ended")
+        raise Unsteady(f"{len(gone)} processes of a target ended, and what they used is no longer to be seen")
     return sum(after.values()) - sum(before.values())
 
 
@@ -62,15 +64,17 @@ def busy_seconds(core: int) -> float:
 
 
 async def idle(pid: int) -> None:
-    """Wait until the tree has nothing left to do. Raises TimeoutError where it never rests."""
-    async with asyncio.timeout(IDLE_SECONDS):
-        quiet = 0
-        before = cpu_ns(pid)
-        while quiet < QUIET_LOOKS:
-            await asyncio.sleep(LOOK_SECONDS)
-            after = cpu_ns(pid)
-            quiet = quiet + 1 if used_ns(before, after) < QUIET_NS else 0
-            before = after
+    """Wait until the tree has nothing left to do."""
+    quiet = 0
+    before = cpu_ns(pid)
+    for _ in range(LOOKS):
+        await asyncio.sleep(LOOK_SECONDS)
+        after = cpu_ns(pid)
+        quiet = quiet + 1 if used_ns(before, after) < QUIET_NS else 0
+        if quiet == QUIET_LOOKS:
+            return
+        before = after
+    raise Unsteady(f"a target did not come to rest within {LOOKS * LOOK_SECONDS:.0f} s")
 
 
 def _process_clock(pid: int) -> int:

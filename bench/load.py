@@ -41,7 +41,7 @@ class Load:
         self._cell = cell
         self._connections = connections
         self._request = request(cell.model, cell.prompt, door.key)
-        self._outcome = Outcome()
+        self.outcome = Outcome()
 
     async def once(self) -> None:
         """One request on each connection, all at once."""
@@ -56,9 +56,9 @@ class Load:
                 async with asyncio.timeout(seconds + PATIENCE_SECONDS):
                     await (self._closed(begun + seconds) if rate is None else self._paced(rate, seconds))
             except TimeoutError:
-                self._outcome.faults[f"answers were missing {PATIENCE_SECONDS:.0f} s after the end"] += 1
-        self._outcome.seconds = perf_counter() - begun
-        return self._outcome
+                self.outcome.faults[f"answers were missing {PATIENCE_SECONDS:.0f} s after the end"] += 1
+        self.outcome.seconds = perf_counter() - begun
+        return self.outcome
 
     async def _closed(self, until: float) -> None:
         """Each connection asks again as soon as it was answered."""
@@ -83,7 +83,7 @@ class Load:
             for number in range(round(seconds * per_second)):
                 await asyncio.sleep(begun + number / per_second - loop.time())
                 if not free:
-                    self._outcome.faults["no connection was free: the target fell behind"] += 1
+                    self.outcome.faults["no connection was free: the target fell behind"] += 1
                     break
                 asking.create_task(one(free.pop()))
 
@@ -92,10 +92,10 @@ class Load:
         begun = perf_counter()
         try:
             body = await connection.ask(self._request)
-            self._outcome.latencies.append(perf_counter() - begun)
+            self.outcome.latencies.append(perf_counter() - begun)
             check(body, self._cell.model, verbatim=self._door.verbatim)
         except Fault as fault:
-            self._outcome.faults[str(fault)] += 1
+            self.outcome.faults[str(fault)] += 1
             return False
         return True
 
