@@ -10,7 +10,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from openai import OpenAI
 
-from sim.server import Twin
+from sim.server import Seen, Twin
 from tests.support.gateway import gateway_of, twin
 
 KEY, NARROW_KEY = "hb-wide-0001", "hb-narrow-0002"
@@ -23,9 +23,9 @@ class Gateway:
     url: str
     twin: Twin
 
-    def tries(self, model: str) -> int:
-        """How often the twin was asked for this model."""
-        return sum(seen.json()["model"] == model for seen in self.twin.seen if seen.method == "POST")
+    def asked(self, model: str) -> list[Seen]:
+        """What the twin was asked of this model, by its own name for it."""
+        return [seen for seen in self.twin.seen if seen.method == "POST" and seen.json()["model"] == model]
 
 
 def _configuration(twin_url: str) -> str:
@@ -55,7 +55,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway]:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(gateway: Gateway) -> Generator[OpenAI]:
     """The official client, told only where the gateway is and what its key is."""
     with OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY) as openai:

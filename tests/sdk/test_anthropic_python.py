@@ -13,7 +13,7 @@ from tests.sdk.conftest import KEY, NARROW_KEY, Gateway
 TOOLS: list[Any] = [{"name": name, "input_schema": PLACE} for name in NAMES]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Generator[Anthropic]:
     with Anthropic(base_url=gateway.url, api_key=KEY, max_retries=0) as asking:
         yield asking
