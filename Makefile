@@ -23,6 +23,7 @@ test: $(VENV)/dev ## run the whole test suite, against real parts
 	$(BIN)/python -m pytest $(ARGS)
 
 test-vllm: $(VENV)/dev ## run the vLLM suite against a real vLLM on the CPU (builds its own environment once)
+	@sh tests/packages.sh
 	@PYTHON=$(PYTHON) sh tests/vllm/environment.sh
 	$(BIN)/python -m pytest tests/vllm $(ARGS)
 

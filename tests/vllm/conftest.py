@@ -19,12 +19,12 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
 
 @pytest.fixture
 async def gateway(vllm: Server, tmp_path: Path) -> AsyncGenerator[Served]:
-    """A gateway in single-user mode: vLLM is its upstream `local`, and `house` an alias of the base model."""
+    """A gateway in single-user mode: vLLM is its upstream `local`, `house` the base model, kept short."""
     yaml = f"""
 upstreams:
   local: {{kind: vllm, replicas: ["{vllm.url}/v1"]}}
 models:
-  house: local/base
+  house: {{upstream: local, model: base, defaults: {{max_tokens: 12}}}}
 """
     async with gateway_of(yaml, tmp_path) as served:
         yield served

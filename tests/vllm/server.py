@@ -75,12 +75,19 @@ def _command(folder: Path, port: int) -> list[str]:
         {PYTHON} -m vllm.entrypoints.openai.api_server --host 127.0.0.1 --port {port}
         --model {folder / BASE} --served-model-name {BASE}
         --enable-lora --max-loras 3 --max-lora-rank 8 --lora-modules {" ".join(loras)}
-        --enable-auto-tool-choice --tool-call-parser hermes
+        --enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3
         --max-num-seqs 8 --dtype float32 --enforce-eager
     """
     # Random weights would go on with blanks for ever wherever JSON allows them.
     structured = '{"backend": "xgrammar", "disable_any_whitespace": true}'
-    return [*command.split(), "--structured-outputs-config", structured]
+    quick = '{"enable_thinking": false}'
+    return [
+        *command.split(),
+        "--structured-outputs-config",
+        structured,
+        "--default-chat-template-kwargs",
+        quick,
+    ]
 
 
 def _free_port() -> int:

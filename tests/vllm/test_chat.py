@@ -70,3 +70,16 @@ async def test_usage_in_every_chunk_stays_where_it_was_asked_for(client):
     *events, _ = await streamed(client, chat(stream_options=options))
 
     assert all("usage" in event for event in events)
+
+
+async def test_thinking_is_switched_on_by_the_request_and_arrives_apart_from_the_answer(client, gateway):
+    body = chat(chat_template_kwargs={"enable_thinking": True})
+
+    message = (await asked(client, body))["choices"][0]["message"]
+    *events, _ = await streamed(client, body)
+
+    deltas = [event["choices"][0]["delta"] for event in events]
+    assert message["content"] is None
+    assert message["reasoning"] == "".join(delta.get("reasoning") or "" for delta in deltas)
+    assert not any(delta.get("content") for delta in deltas)
+    await logged(gateway, '"reasoning_tokens":12,')  # in its streams vLLM counts fewer

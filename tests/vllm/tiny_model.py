@@ -52,8 +52,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
     bpe.train_from_iterator([" ".join(words)], trainer)
     bpe.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    # Not special, so that they are in the text that vLLM's tool parser reads.
-    bpe.add_tokens([AddedToken(text, special=False) for text in ("<tool_call>", "</tool_call>")])
+    # Not special, so that they are in the text that vLLM's parsers read.
+    marks = ("<tool_call>", "</tool_call>", "<think>", "</think>")
+    bpe.add_tokens([AddedToken(mark, special=False) for mark in marks])
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",
