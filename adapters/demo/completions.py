@@ -16,7 +16,7 @@ from adapters.demo.speech import Heard
 from adapters.demo.turn import Said, Turn, speak
 
 _MAX_CHOICES = 128
-_ECHOED_AT_ONCE = 64
+_ECHOED_AT_ONCE = 16
 
 
 class Body(bodies.Sampling, kw_only=True):
