@@ -13,7 +13,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _FENCE = re.compile(r"(?ms)^```([^\n`]*)\n(.*?)^```$")
 _HEADING = re.compile(r"(?m)^#+ +(.+?) *$")
-_ID = re.compile(r'<a id="([^"]+)">')
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -65,7 +64,7 @@ def anchors(page: Path) -> set[str]:
     for heading in _HEADING.findall(prose(page)):
         slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         found.append(f"{slug}-{found.count(slug)}" if slug in found else slug)
-    return {*found, *_ID.findall(prose(page))}
+    return set(found)
 
 
 def tables(page: Path, heading: str) -> list[list[list[str]]]:
