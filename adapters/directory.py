@@ -32,6 +32,7 @@ class Directory:
             base_url=base_url,
             headers=headers,
             timeout=TIMEOUT_SECONDS,
+            trust_env=False,  # proxy variables are not heeded on the exchange path either
             verify=tls if tls is not None else False,
         )
 

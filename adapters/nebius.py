@@ -7,8 +7,6 @@ import orjson
 from app.contracts import Outbound
 from app.wire import Members
 
-URL = "https://api.tokenfactory.nebius.com/v1"
-OPERATIONS = frozenset({"chat", "completions", "embeddings", "responses", "rerank"})
 SCHEMA_NAME = "answer"
 
 
@@ -27,4 +25,6 @@ def named_schema(outbound: Outbound) -> Outbound:
     if not isinstance(given, dict) or ("name" in given and "schema" in given):
         return outbound
     named = {"name": SCHEMA_NAME, **given} if "schema" in given else {"name": SCHEMA_NAME, "schema": given}
-    return replace(outbound, body=members.replaced({"response_format": orjson.dumps(form | {"json_schema": named})}))
+    return replace(
+        outbound, body=members.replaced({"response_format": orjson.dumps(form | {"json_schema": named})})
+    )

@@ -67,10 +67,7 @@ class OpenAIHttp:
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
-        now = asyncio.get_running_loop().time()
-        clock = _Clock(
-            self._timeouts, min(now + self._timeouts.first_content, outbound.deadline), outbound.deadline
-        )
+        clock = _Clock(self._timeouts, self._first(outbound), outbound.deadline)
         connection = await self._ask(outbound, clock)
         try:
             yield await self._answer(connection, outbound, clock)
@@ -79,6 +76,12 @@ class OpenAIHttp:
 
     def close(self) -> None:
         self._pool.close()
+
+    def _first(self, outbound: Outbound) -> float:
+        """When something must be here: of an answer that is not streamed nothing comes before it is whole."""
+        if not outbound.stream:
+            return outbound.deadline
+        return min(asyncio.get_running_loop().time() + self._timeouts.first_content, outbound.deadline)
 
     async def _ask(self, outbound: Outbound, clock: "_Clock") -> Connection:
         """A connection on which the head of the answer has arrived.
@@ -123,7 +126,9 @@ class OpenAIHttp:
         found = dict(connection.headers)
         body = _Body(connection, clock, found.get(b"content-encoding", b""))
         if connection.status >= 400:  # noqa: PLR2004
-            raise refusal(connection.status, connection.headers, await body.whole(MAX_REFUSAL_BYTES))
+            body.started()
+            told = await body.whole(MAX_REFUSAL_BYTES)
+            raise refusal(connection.status, connection.headers, told, outbound.operation.dialect)
         if connection.status != 200:  # noqa: PLR2004 - nothing else answers a POST of this interface
             raise UpstreamBroken(
                 "The upstream's answer was not understood.", detail=f"status {connection.status}"
@@ -277,6 +282,7 @@ class _Body:
         pieces: list[bytes] = []
         size = 0
         while piece := await self.read():
+            self.started()
             pieces.append(piece)
             size += len(piece)
             if size > limit:

@@ -6,7 +6,7 @@ client gets OpenAI's error object from all of them. An answer about our own key 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,11 +22,16 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from app.operations import Dialect
 
 _OURS = frozenset({401, 402, 403})
 _UNAVAILABLE = frozenset({503, 529})
 _TIMED_OUT = frozenset({408, 504})
 _MAX_MESSAGE = 2000
+_LLAMA_CPP = re.compile(r"Failed to parse (messages|tools)|Unknown reasoning format|input is not supported")
+"""The client's own mistakes that llama.cpp answers with 500."""
+_TOO_LONG = re.compile(r"maximum context length|available context size|is too large to process")
+"""What vLLM and llama.cpp say of a prompt that is longer than the context."""
 
 _FAULT = re.compile(
     r"""'loc': '(?:body\.)?([^']*)', 'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"), 'input': """
@@ -36,25 +41,32 @@ _ECHO = re.compile(
     r" \[type=\w+, input_value=.*?, input_type=\w+\](\s+For further information visit \S+)?", re.DOTALL
 )
 """How pydantic repeats the value that it found wrong."""
+_NAME = re.compile(r"[\w.-]{1,64}")
+"""A type or a code that may stand in the log; anything else could be text of the request."""
 _NO_SUCH_PATH = frozenset({"", "Not Found"})
 """What FastAPI says where there is no such path; who knows the path and not the model says more."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What an error body said, in OpenAI's terms; `proper` where it was an OpenAI (or Anthropic) error object already."""
+    """What an error body said, in OpenAI's terms; `proper` where it was an error object already, Anthropic's or OpenAI's."""
 
     message: str = ""
     type: str | None = None
     code: str | None = None
     param: str | None = None
     proper: bool = False
+    anthropic: bool = False
 
 
-def refusal(status: int, headers: Headers, body: bytes) -> UpstreamFailure:
-    """The failure that an answer of this status (400 or above) stands for."""
+def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plain") -> UpstreamFailure:
+    """The failure that an answer of this status (400 or above) stands for, asked in this dialect."""
     said = _read(body)
-    inside = f"upstream answered {status} {said.type or ''} {said.code or ''}".rstrip()
+    inside = " ".join([
+        "upstream answered",
+        str(status),
+        *filter(_NAME.fullmatch, (said.type or "", said.code or "")),
+    ])
     kept = _kept(headers)
     if status in _OURS:
         return CredentialRejected("The upstream does not accept this gateway's credentials.", detail=inside)
@@ -64,13 +76,16 @@ def refusal(status: int, headers: Headers, body: bytes) -> UpstreamFailure:
         return UpstreamTimeout("The upstream did not answer in time.", detail=inside)
     if status in _UNAVAILABLE:
         return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
+    if status == 500 and (_LLAMA_CPP.search(said.message) or _TOO_LONG.search(said.message)):  # noqa: PLR2004
+        status = 400
     if status >= 500:  # noqa: PLR2004
         return UpstreamBroken("The upstream failed.", detail=inside)
-    return _refused(status, said, body, kept)
+    passes = said.proper and said.anthropic == (dialect == "messages")
+    return _refused(status, said, body if passes else None, kept)
 
 
-def _refused(status: int, said: _Said, body: bytes, kept: Mapping[str, str]) -> UpstreamRefused:
-    """The client's own mistake: as the upstream told it, or told again in OpenAI's terms."""
+def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str]) -> UpstreamRefused:
+    """The client's own mistake: as the upstream told it, or told again in the client's terms."""
     if status == 404 and said.message in _NO_SUCH_PATH:  # noqa: PLR2004
         return UpstreamRefused(
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
@@ -81,7 +96,7 @@ def _refused(status: int, said: _Said, body: bytes, kept: Mapping[str, str]) -> 
         type="invalid_request_error",
         code=said.code or _code(status, said),
         param=said.param,
-        raw=body if said.proper else None,
+        raw=raw,
         headers=kept,
     )
 
@@ -94,7 +109,7 @@ def _kept(headers: Headers) -> Mapping[str, str]:
 def _code(status: int, said: _Said) -> str | None:
     if status == 404 and (said.param == "model" or "model" in said.message.lower()):  # noqa: PLR2004
         return "model_not_found"
-    if "maximum context length" in said.message:
+    if _TOO_LONG.search(said.message):
         return "context_length_exceeded"
     return None
 
@@ -110,7 +125,8 @@ def _read(body: bytes) -> _Said:
     if isinstance(error, str):
         return _Said(error[:_MAX_MESSAGE])
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return _from_object(error, nested="error" in found)
+        said = _from_object(error, nested="error" in found)
+        return replace(said, anthropic=found.get("type") == "error")
     return _Said(_detail(found.get("detail")))
 
 

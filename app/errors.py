@@ -8,6 +8,7 @@
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
     ├── WrongMethod             405  the path exists, the method does not
+    ├── ForbiddenOrigin         403  without keys, asked by a web page from elsewhere
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
     ├── HeadTooLarge            431  the request's headers are larger than the gateway reads
@@ -33,6 +34,16 @@ import orjson
 
 from app import sse
 from app.operations import Dialect
+
+_ANTHROPIC_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
+"""What Anthropic's interface calls a failure, by status."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -66,7 +77,7 @@ class Failure(Exception):
     def body(self, dialect: Dialect = "plain") -> bytes:
         """The error object as JSON: OpenAI's, or Anthropic's for its own interface."""
         if dialect == "messages":
-            inner = {"type": self.type, "message": self.message}
+            inner = {"type": _anthropic_type(self.status), "message": self.message}
             return orjson.dumps({"type": "error", "error": inner})
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return orjson.dumps({"error": error})
@@ -77,6 +88,12 @@ class Failure(Exception):
             said = {"type": "error", "code": self.code, "message": self.message, "param": self.param}
             return sse.write(orjson.dumps(said), b"error")
         return sse.write(self.body(dialect), b"error" if dialect == "messages" else b"")
+
+
+def _anthropic_type(status: int) -> str:
+    if status in _ANTHROPIC_TYPES:
+        return _ANTHROPIC_TYPES[status]
+    return "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
 
 
 class BadRequest(Failure):

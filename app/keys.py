@@ -14,7 +14,7 @@ LOOPBACK_NAMES = frozenset({b"localhost", b"127.0.0.1", b"[::1]"})
 
 class Keys(Protocol):
     def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Who sent these headers; raises InvalidKey or ForbiddenHost."""
+        """Who sent these headers; raises InvalidKey, ForbiddenHost or ForbiddenOrigin."""
 
 
 def new_key(name: str) -> tuple[str, str]:

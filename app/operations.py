@@ -38,7 +38,7 @@ EMBEDDINGS = Operation("embeddings", "/v1/embeddings", "plain", {"input": "text"
 RESPONSES = Operation("responses", "/v1/responses", "responses")
 MESSAGES = Operation("messages", "/v1/messages", "messages", {"messages": "array"})
 COUNT_TOKENS = Operation(
-    "count_tokens", "/v1/messages/count_tokens", "plain", {"messages": "array"}, streams=False
+    "count_tokens", "/v1/messages/count_tokens", "messages", {"messages": "array"}, streams=False
 )
 RERANK = Operation("rerank", "/v1/rerank", "plain", {"query": "string", "documents": "array"}, streams=False)
 TOKENIZE = Operation("tokenize", "/tokenize", "plain", streams=False, rooted=True)

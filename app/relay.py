@@ -14,7 +14,7 @@ from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, WrongM
 from app.exchange import Exchange
 from app.journal import Journal, Record
 from app.keys import Keys
-from app.operations import Operation
+from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
 from app.wire import Request
@@ -36,6 +36,9 @@ FORWARDED = frozenset({
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 """What a header value may not hold; a model's name may come from the client."""
+
+_ID_NAMES: Mapping[Dialect, tuple[bytes, ...]] = {"messages": (b"x-request-id", b"request-id")}
+"""Anthropic's clients look for a name of their own."""
 
 _EVENT_STREAM = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
@@ -140,7 +143,7 @@ class _Reply:
     def __init__(self, send: Send, operation: Operation, identity: bytes) -> None:
         self._send = send
         self._operation = operation
-        self._identity = identity
+        self._identity = [(name, identity) for name in _ID_NAMES.get(operation.dialect, (b"x-request-id",))]
         self._begun = False
         self._headers: list[tuple[bytes, bytes]] = []
 
@@ -149,7 +152,7 @@ class _Reply:
         assert record.route is not None
         self._headers = [
             *answer.headers,
-            (b"x-request-id", self._identity),
+            *self._identity,
             (b"x-hyperbridge-upstream", record.route.upstream.encode()),
             (b"x-hyperbridge-model", _UNPRINTABLE.sub(b"?", record.route.model.encode())),
         ]
@@ -180,7 +183,7 @@ class _Reply:
         told = [
             (name.encode(), value.encode("latin-1", "replace")) for name, value in failure.headers.items()
         ]
-        self._headers = [(b"content-type", b"application/json"), (b"x-request-id", self._identity), *told]
+        self._headers = [(b"content-type", b"application/json"), *self._identity, *told]
         self._headers.append((b"content-length", b"%d" % len(body)))
         await self._head(failure.status)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -85,7 +85,7 @@ def router(relay: Relay) -> APIRouter:
         """Answer a conversation in Anthropic's form."""
         return Relayed(relay, MESSAGES)
 
-    @routes.post(COUNT_TOKENS.path, **described(CountTokensRequest, TokenCount))
+    @routes.post(COUNT_TOKENS.path, **described(CountTokensRequest, TokenCount, failure=AnthropicError))
     async def count_message_tokens() -> Relayed:
         """Count the tokens of a conversation without answering it."""
         return Relayed(relay, COUNT_TOKENS)

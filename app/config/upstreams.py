@@ -61,7 +61,8 @@ class TimeoutSettings(Timeouts):
 
     connect: Seconds = Field(default=_DEFAULTS.connect, description="seconds to connect")
     first_content: Seconds = Field(
-        default=_DEFAULTS.first_content, description="seconds until the first content of an answer"
+        default=_DEFAULTS.first_content,
+        description="seconds until the first content of a stream; a whole answer has `total`",
     )
     gap: Seconds = Field(default=_DEFAULTS.gap, description="seconds between two reads of an answer")
     total: Seconds = Field(

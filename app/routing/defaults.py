@@ -8,9 +8,6 @@ from app.contracts import Route
 from app.operations import Operation
 from app.wire import Request
 
-_SAMPLING = frozenset({"chat", "completions", "responses", "messages"})
-"""Dialects that generate text, and so take sampling parameters."""
-
 _LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
     "chat": ("max_tokens", "max_completion_tokens"),
     "completions": ("max_tokens",),
@@ -23,7 +20,7 @@ _LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
 def members_to_set(operation: Operation, request: Request, route: Route) -> dict[str, bytes]:
     """The upstream's model name, and the route's defaults: a client's own value always wins."""
     members = {"model": orjson.dumps(route.model)} if request.model != route.model else {}
-    if operation.dialect not in _SAMPLING:
+    if not operation.streams:  # what does not stream generates no text, and takes no parameters for it
         return members
     for name, value in route.defaults.items():
         names = _LENGTH_NAMES[operation.dialect] if name == "max_tokens" else (name,)

@@ -40,8 +40,8 @@ def asked(body: bytes = b'{"model":"m","messages":[]}', *, stream: bool = False)
     return Outbound(CHAT, "m", body, stream, (), deadline)
 
 
-async def answer_of(upstream: OpenAIHttp) -> bytes:
-    async with upstream.open(asked()) as answer:
+async def answer_of(upstream: OpenAIHttp, *, stream: bool = False) -> bytes:
+    async with upstream.open(asked(stream=stream)) as answer:
         pieces = []
         while piece := await answer.read():
             pieces.append(piece)
@@ -226,16 +226,37 @@ async def test_no_head_in_time_is_a_timeout():
     async with raw_server(silent) as port:
         upstream, pool = upstream_at(port)
         with pytest.raises(UpstreamTimeout) as caught:
-            await answer_of(upstream)
+            await answer_of(upstream, stream=True)
         assert caught.value.detail == "first content"
         assert pool.open_connections == 0
+
+
+async def test_a_whole_answer_may_take_longer_than_a_streams_first_content():
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(TIMEOUTS.first_content + 0.2)
+        writer.write(PLAIN)
+        await writer.drain()
+
+    async with raw_server(slow) as port:
+        upstream, _ = upstream_at(port)
+        assert await answer_of(upstream) == OK
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_body_that_stops_in_the_middle_is_a_timeout_of_the_gap(status):
+    begun = PLAIN.replace(b"200 OK", b"%d X" % status)[:-5]
+    async with asking(begun, close=False) as (upstream, _):
+        with pytest.raises(UpstreamTimeout) as caught:
+            await answer_of(upstream)
+        assert caught.value.detail == "gap of 0.3 s"
 
 
 async def test_a_role_without_content_does_not_stop_the_clock():
     role = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
     async with asking(EVENTS + chunk(role), close=False) as (upstream, _):
         with pytest.raises(UpstreamTimeout) as caught:
-            await answer_of(upstream)
+            await answer_of(upstream, stream=True)
         assert caught.value.detail == "first content"
 
 

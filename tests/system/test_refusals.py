@@ -120,7 +120,7 @@ async def test_an_operation_that_the_upstream_does_not_speak_is_named(client):
         ("twin/x?type=text/html", 502, "upstream_broken"),
         ("twin/x?status=500&dialect=html", 502, "upstream_broken"),
         ("twin/x?status=503&dialect=text", 503, "upstream_unavailable"),
-        ("twin/x?head=3", 504, "upstream_timeout"),
+        ("twin/x?head=7", 504, "upstream_timeout"),
         ("twin/x?status=401", 502, "upstream_credential_rejected"),
         ("twin/x?status=402&dialect=nebius", 502, "upstream_credential_rejected"),
         ("twin/x?status=404&dialect=nebius", 404, None),
