@@ -14,6 +14,9 @@ MAX_HEAD_BYTES = 64 * 1024
 KEEP_ALIVE_SECONDS = 75
 """Longer than the idle time of common clients and proxies, so that they close first."""
 
+WORKER_SECONDS = 30
+"""How long a worker may take to start, or to show that it lives; starting took 8 s on a machine that was busy."""
+
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 with a bounded head, and error objects for what is not HTTP."""
@@ -70,4 +73,5 @@ def settings(
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(drain_seconds),
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )

@@ -13,7 +13,7 @@ import yaml
 
 from tests.deploy.files import RULES, read_yaml, tool
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class Monitoring:
