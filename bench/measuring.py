@@ -17,14 +17,30 @@ from bench.targets import Running
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """CPU time between two readings in ns, and the share of the target's core that went to others."""
+
+    target_ns: int
+    load_ns: int
+    foreign_cores: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """The clocks at one moment: CPU time by process in ns, of the target and of the load; seconds."""
+    """The clocks at one moment: CPU time by process in ns; seconds that the target's core was busy; seconds."""
 
     target_ns: Mapping[int, int]
     load_ns: Mapping[int, int]
     probe_ns: Mapping[int, int]
     core_busy: float
     moment: float
+
+    def since(self, before: "Reading") -> Use:
+        target_ns = clocks.used_ns(before.target_ns, self.target_ns)
+        ours = (target_ns + clocks.used_ns(before.probe_ns, self.probe_ns)) / 1e9
+        others = max(0.0, self.core_busy - before.core_busy - ours)
+        load_ns = clocks.used_ns(before.load_ns, self.load_ns)
+        return Use(target_ns, load_ns, round(others / (self.moment - before.moment), 2))
 
 
 class Meter:
@@ -56,9 +72,7 @@ class Meter:
             outcome = await Load(running.door, cell, connections).put(seconds * cell.lasts)
             probe_ns = await self._work_ns()
             after = await self._read(running)
-        cpu_ns = clocks.used_ns(before.target_ns, after.target_ns)
-        ours = cpu_ns + clocks.used_ns(before.probe_ns, after.probe_ns)
-        busy = after.core_busy - before.core_busy - ours / 1e9
+        use = after.since(before)
         latencies = sorted(outcome.latencies)
         return Sample(
             target=running.name,
@@ -67,12 +81,12 @@ class Meter:
             requests=len(latencies),
             chunks=len(latencies) * cell.chunks,
             seconds=round(outcome.seconds, 3),
-            cpu_ns=None if running.pid is None else cpu_ns,
+            cpu_ns=None if running.pid is None else use.target_ns,
             p50_ms=percentile(latencies, 0.5) * 1000,
             p99_ms=percentile(latencies, 0.99) * 1000,
             probe_ns=probe_ns,
-            foreign_cores=round(max(0.0, busy) / (after.moment - before.moment), 2),
-            load_cores=round(clocks.used_ns(before.load_ns, after.load_ns) / 1e9 / outcome.seconds, 2),
+            foreign_cores=use.foreign_cores,
+            load_cores=round(use.load_ns / 1e9 / outcome.seconds, 2),
             faults=dict(outcome.faults),
         )
 

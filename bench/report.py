@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.figures import FIGURES, OURS, Figure
-from bench.samples import Results
+from bench.samples import FLOOR, Results
 
 LIMIT = 0.9
 """Share of its core from which the load itself may be what limits a target."""
@@ -14,7 +14,7 @@ LIMIT = 0.9
 
 def markdown(results: Results) -> str:
     """The table with what belongs to it."""
-    peers = [target for target in results.targets if target not in {OURS, "direct"}]
+    peers = [target for target in results.targets if target not in {OURS, FLOOR}]
     header = ["", *(f"{target} {version}".strip() for target, version in results.targets.items())]
     header += [*(f"{OURS} : {peer}" for peer in peers), "goal", ""]
     lines = [_row(header), _row([":--", *["--:"] * (len(header) - 2), ":--"])]
@@ -94,5 +94,5 @@ def _doubts(results: Results) -> list[str]:
         f"{sample.cell} on {sample.target}, repetition {sample.repetition + 1}: the load used "
         f"{sample.load_cores:.2f} of its core, requests/s may be its limit"
         for sample in results.samples
-        if sample.load_cores > LIMIT and sample.target != "direct"
+        if sample.load_cores > LIMIT and sample.target != FLOOR
     ]

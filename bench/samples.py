@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+FLOOR = "direct"
+"""The target without a gateway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -66,7 +69,7 @@ class Results:
         return [
             Turn(
                 self._samples(target, repetition),
-                self._samples("direct", repetition),
+                self._samples(FLOOR, repetition),
                 next((s for s in self.starts if (s.target, s.repetition) == (target, repetition)), None),
             )
             for repetition in repetitions

@@ -20,6 +20,7 @@ from bench.cells import SMALL, request
 from bench.connection import Connection, Fault, check
 from bench.load import Door
 from bench.processes import server
+from bench.samples import FLOOR
 
 START_SECONDS = 180.0
 
@@ -69,7 +70,7 @@ class Target(Protocol):
 class Direct:
     """No gateway: the floor under every latency, and the proof that the load generator is not the limit."""
 
-    name: ClassVar = "direct"
+    name: ClassVar = FLOOR
     version: ClassVar = ""
 
     @asynccontextmanager
