@@ -105,7 +105,7 @@ def _serve(options: argparse.Namespace) -> None:
     host = settings.server.host
     listening = _listen(host, settings.server.port if options.port is None else options.port)
     os.environ[CONFIG] = str(options.config.absolute())
-    os.environ.setdefault(HASH_KEY, secrets.token_hex(16))
+    os.environ[HASH_KEY] = os.environ.get(HASH_KEY) or secrets.token_hex(16)
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:

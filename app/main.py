@@ -50,7 +50,7 @@ def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: st
         for source in sources.values():
             await source.start()
         watch = asyncio.ensure_future(
-            metrics.watch(lambda: journal.open_records, lambda: _connections(sources))
+            metrics.watch(lambda: journal.open_records, lambda: _connections(sources), lambda: log.dropped)
         )
         readiness.ready = True
         try:

@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.journal import GAP_BOUNDS, Record
+from app.version import VERSION
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
@@ -100,11 +101,11 @@ class Metrics:
             "hyperbridge_estimated_tokens", "Output tokens that were counted by chunks, for want of a report.",
             ("upstream",), registry=registry,
         )  # fmt: skip
-        self.in_flight = Gauge(
+        self._in_flight = Gauge(
             "hyperbridge_requests_in_flight", "Requests that are being answered.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        self.connections = Gauge(
+        self._connections = Gauge(
             "hyperbridge_upstream_connections", "Open connections to an upstream, in use or idle.",
             ("upstream",), registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
@@ -116,6 +117,15 @@ class Metrics:
             "hyperbridge_event_loop_lag_seconds", "How late the event loop woke a timer: time that requests waited.",
             registry=registry, buckets=OVERHEAD_SECONDS,
         )  # fmt: skip
+        self._lost_lines = Gauge(
+            "hyperbridge_log_lines_lost", "Lines of the log that were lost since the start, as on a full disk.",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
+        build = Gauge(
+            "hyperbridge_build_info", "1, labelled with the version that runs.",
+            ("version",), registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        build.labels(VERSION).set(1)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:
@@ -167,7 +177,10 @@ class Metrics:
         )
 
     async def watch(
-        self, in_flight: Callable[[], int], connections: Callable[[], Iterable[tuple[str, int]]]
+        self,
+        in_flight: Callable[[], int],
+        connections: Callable[[], Iterable[tuple[str, int]]],
+        lost_lines: Callable[[], int],
     ) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
@@ -176,9 +189,10 @@ class Metrics:
             await asyncio.sleep(0.5)
             self._loop_lag.observe(max(0.0, loop.time() - due))
             self._memory.set(resident_bytes())
-            self.in_flight.set(in_flight())
+            self._in_flight.set(in_flight())
+            self._lost_lines.set(lost_lines())
             for upstream, number in connections():
-                self.connections.labels(upstream).set(number)
+                self._connections.labels(upstream).set(number)
 
     def exposition(self) -> bytes:
         """The numbers of all workers, in Prometheus' text format."""

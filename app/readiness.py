@@ -2,7 +2,7 @@
 
 
 class Readiness:
-    """False before the start is complete and from the moment a stop was asked for."""
+    """False until the start is complete, and again in the last steps of a stop."""
 
     def __init__(self) -> None:
         self.ready = False

@@ -41,7 +41,7 @@ def router(doctor: Doctor, readiness: Readiness) -> APIRouter:
 
     @routes.get("/readyz", responses={503: {"model": Ready}})
     async def readyz(response: Response) -> Ready:
-        """200 while new requests are welcome, 503 before the start is complete and while stopping."""
+        """200 while new requests are welcome, 503 before the start is complete."""
         if not readiness.ready:
             response.status_code = 503
             return Ready(status="not ready")
