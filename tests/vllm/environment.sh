@@ -20,8 +20,8 @@ fail() {
 echo "Building $environment for the real vLLM (2.5 GB, some minutes) ..."
 rm -rf "$environment"
 "${PYTHON:-python3}" -m venv "$environment"
-# Most of it is never imported, so what is imported is compiled when it is.
+# Most of it is never imported: what is, is compiled by the import below.
 "$python" -m pip install -qq --disable-pip-version-check --no-deps --no-compile -r "$requirements" ||
     fail "pip could not install $requirements. PyTorch keeps torch's CPU build in an index of its own: name it in PIP_EXTRA_INDEX_URL."
-"$python" -c "import vllm" || fail "vLLM was installed but cannot be imported; the lines above say why."
+"$python" -c "import peft, vllm.entrypoints.openai.api_server" || fail "vLLM was installed and cannot be imported; the lines above say why."
 cp "$requirements" "$stamp"

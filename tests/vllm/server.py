@@ -16,7 +16,7 @@ PYTHON = Path(".venv-vllm/bin/python").absolute()
 BASE = "base"
 LISTED_ADAPTERS = ("poet", "clerk")
 SPARE_ADAPTER = "guest"
-START_SECONDS = 240.0
+START_SECONDS = 600.0
 STOP_SECONDS = 20.0
 
 ENVIRONMENT = {
