@@ -21,27 +21,28 @@ IN_PROCESS_SECONDS = Timeouts().total
 def sources(settings: config.Config) -> Mapping[str, Source]:
     """Every configured upstream by its name."""
     return {
-        name: _source(each, settings.server.max_answer_bytes) for name, each in settings.upstreams.items()
+        name: _source(name, each, settings.server.max_answer_bytes)
+        for name, each in settings.upstreams.items()
     }
 
 
-def _source(settings: config.Upstream, max_answer_bytes: int) -> Source:
+def _source(name: str, settings: config.Upstream, max_answer_bytes: int) -> Source:
     match settings:
         case config.Demo():
             demo = Demo()
             return Source(demo, demo.operations, IN_PROCESS_SECONDS, demo.models, _nothing, _nothing, _none)
         case config.Embedded():
-            return _embedded(settings)
+            return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
             return _http(settings, [_Server(settings, url, max_answer_bytes) for url in settings.bases])
         case _:
             assert_never(settings)
 
 
-def _embedded(settings: config.Embedded) -> Source:
+def _embedded(name: str, settings: config.Embedded) -> Source:
     from adapters.embedded import Embedded  # noqa: PLC0415 - few use it
 
-    embedded = Embedded(settings)
+    embedded = Embedded(name, settings)
     return Source(
         embedded,
         embedded.operations,

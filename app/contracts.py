@@ -124,12 +124,16 @@ class ModelCard:
     context_tokens: int | None = None
 
 
+class CannotStart(Exception):
+    """An upstream cannot be started as it is configured; the message names the setting, for whoever starts it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """An upstream with what surrounds it: the operations it speaks and how long a call may take (seconds).
 
-    `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs;
-    `connections` counts open ones.
+    `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
+    (`start` raises CannotStart); `connections` counts open ones.
     """
 
     upstream: Upstream

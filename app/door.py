@@ -4,12 +4,14 @@ FastAPI documents the model calls and could answer them as well; but the layers 
 as much as all the rest of the gateway (docs/decisions/0002).
 """
 
+import sys
 from collections.abc import Sequence
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.contracts import CannotStart
 from app.operations import OPERATIONS
 from app.relay import Relay, request_id
 
@@ -44,7 +46,21 @@ class Door:
                 await self._relay.serve(operation, scope, receive, send)
                 return
             send = _naming(send, request_id(dict(scope["headers"])))
+        else:
+            send = _explaining(send)
         await self.surface(scope, receive, send)
+
+
+def _explaining(send: Send) -> Send:
+    """Say why a start failed, without the way there, where the configuration is to blame."""
+
+    async def explained(message: Message) -> None:
+        error = sys.exception()
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, CannotStart):
+            message["message"] = str(error)
+        await send(message)
+
+    return explained
 
 
 def _naming(send: Send, identity: bytes) -> Send:

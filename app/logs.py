@@ -22,16 +22,22 @@ FLUSH_SECONDS = 0.2
 MAX_WAITING_BYTES = 1024 * 1024
 """Lines held in memory while the sink is slow; beyond it they are dropped and counted."""
 
-SECRETS = re.compile(r"(?:Bearer\s+|hb-|sk-)[A-Za-z0-9._~+/=-]{8,}")
+SECRETS = re.compile(r"\b(?:Bearer\s+|hb-|sk-)[A-Za-z0-9._~+/=-]{8,}")
+"""What looks like a key. In an exchange's line a client's own words are its id and the model's name."""
 REDACTED = "[redacted]"
 
 _log = logging.getLogger("hyperbridge")
 
 
 def set_up(level: str, file: Path | None, secrets: Iterable[str]) -> int:
-    """Send the standard library's logging to the sink as JSON lines; returns the sink's file descriptor."""
+    """Send the standard library's logging to the sink as JSON lines; returns the sink's file descriptor.
+
+    It has a descriptor of its own: native code that writes to standard error is cut off from there.
+    """
     descriptor = (
-        sys.stderr.fileno() if file is None else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        os.dup(sys.stderr.fileno())
+        if file is None
+        else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     )
     handler = logging.StreamHandler(open(descriptor, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     handler.setFormatter(JsonLines(secrets))
@@ -113,6 +119,7 @@ class ExchangeLog:
 
     def _write(self, data: bytes) -> None:
         """A sink that fails (a full disk) loses lines, never a request."""
+        data = SECRETS.sub(REDACTED, data.decode()).encode()
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
