@@ -16,7 +16,7 @@ from adapters.pool import Origin, Pool
 from app import config
 from app.contracts import Answer, Outbound, Timeouts
 
-WAITING_CALLS = 64
+WAITING_CALLS = 32
 """Calls that may wait for the ones being answered; each connection holds a thread of the server."""
 SPARE_THREADS = 2
 """For connections that were given up, until the server sees it."""

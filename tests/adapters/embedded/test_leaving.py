@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded import running
 from app.contracts import Answer
 from app.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
 from tests.adapters.embedded.conftest import CHAT, ENDLESS, asking, endless, settings_of, started
@@ -66,6 +67,14 @@ async def test_a_call_waits_for_its_turn_and_gets_it_when_the_one_before_leaves(
         assert not waiting.done()
 
     assert await waiting
+
+
+async def test_more_calls_than_may_wait_are_turned_away(files, monkeypatch):
+    monkeypatch.setattr(running, "WAITING_CALLS", 0)
+    async with started(settings_of(files)) as embedded, embedded.open(endless()):
+        with pytest.raises(UpstreamUnavailable):
+            async with embedded.open(asking(PATH, seconds=0.2, **CHAT)):
+                pass
 
 
 async def test_as_many_calls_are_answered_at_once_as_configured(files):
