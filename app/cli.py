@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import config, logs, server
@@ -126,7 +127,10 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
         signal.signal(number, lambda *_: None)
     if workers > 1:
         logs.set_up(settings.logs.level, settings.logs.file, ())
-        Multiprocess(served, sockets=[listening]).run()
+        supervisor = Multiprocess(served, sockets=[listening])
+        supervisor.run()
+        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
     else:
         uvicorn.Server(served).run(sockets=[listening])
 
@@ -151,10 +155,10 @@ def _listen(host: str, port: int) -> socket.socket:
 def _welcome(settings: config.Config, port: int) -> None:
     host = settings.server.host
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    model = next(iter(settings.models), "demo/demo")
+    model = next(iter(settings.models), f"{next(iter(settings.upstreams))}/MODEL")
     key = " -H 'authorization: Bearer YOUR_KEY'" if settings.keys else ""
     print(
-        f"HyperBridge {VERSION} answers on {url}\n\n"
+        f"HyperBridge {VERSION} listens on {url}\n\n"
         f"  curl {url}/v1/chat/completions{key} -H 'content-type: application/json' \\\n"
         f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'\n\n'
         f"Documents: {url}/docs   Health: {url}/healthz   Metrics: {url}/metrics",

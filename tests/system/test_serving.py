@@ -110,6 +110,20 @@ def test_a_broken_configuration_is_told_by_line_and_stops(tmp_path):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_upstream_that_cannot_start_ends_the_gateway_with_one_line(tmp_path, workers):
+    (tmp_path / "model.gguf").write_text("no model")
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text("upstreams: {e: {kind: embedded, model: model.gguf}}\n")
+
+    done = run("serve", "--config", str(path), "--port", "0", "--workers", workers)
+
+    assert done.returncode == 3
+    assert "upstreams.e.model" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert '"model": "e/MODEL"' in done.stdout
+
+
 def test_a_missing_configuration_is_told():
     done = run("serve", "--config", "/nonexistent/hyperbridge.yaml")
 
