@@ -52,7 +52,7 @@ def described(
     success: dict[str, Any] = {"model": answer, "description": "The answer."}
     if event is not None:
         success["description"] = "The answer, whole or as a stream of events."
-        success["content"] = {"text/event-stream": {"schema": _reference(event)}}
+        success["content"] = {"text/event-stream": {"schema": _event_of(event)}}
     return {
         "responses": {200: success, **failures(*REFUSED, shape=failure)},
         "openapi_extra": {
@@ -67,6 +67,16 @@ def described(
 def failures(*statuses: int, shape: type[BaseModel] = ErrorObject) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route, for the document."""
     return {status: {"model": shape, "description": REFUSED[status]} for status in statuses}
+
+
+def _event_of(model: type[BaseModel]) -> dict[str, Any]:
+    """One event of a stream, in the form that OpenAPI 3.2 gives it: its data is JSON text."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": _reference(model)}
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {"event": {"type": "string"}, "data": data},
+    }
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -51,9 +51,10 @@ def test_what_is_made_matches_the_whole_pattern(pattern: str, turn: int):
 def test_no_pattern_breaks_it(pattern: str):
     try:
         made = match(pattern)
-    except NotSimple:
+        python = re.compile(pattern)
+    except (NotSimple, re.error):  # `[^]` and the like are patterns in JSON Schema's dialect alone
         return
-    assert re.search(pattern, made)
+    assert python.search(made)
 
 
 @pytest.mark.parametrize(
