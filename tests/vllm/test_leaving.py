@@ -9,7 +9,8 @@ import pytest
 from tests.vllm.asking import chat
 
 RUNNING = re.compile(r"^vllm:num_requests_running\{[^}]*\} (\S+)", re.MULTILINE)
-TO_THE_END = re.compile(r'^vllm:request_success_total\{[^}]*"length"[^}]*\} (\S+)', re.MULTILINE)
+GENERATED = re.compile(r"^vllm:generation_tokens_total\{[^}]*\} (\S+)", re.MULTILINE)
+LONG = 900
 
 
 @pytest.fixture
@@ -33,13 +34,13 @@ async def until(engine: httpx.AsyncClient, what: re.Pattern[str], value: float) 
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_frees_the_engine(client, engine, stream):
-    before = await counted(engine, TO_THE_END)
+    before = await counted(engine, GENERATED)
     asking = asyncio.ensure_future(
-        client.post("/v1/chat/completions", json=chat(max_tokens=900, ignore_eos=True, stream=stream))
+        client.post("/v1/chat/completions", json=chat(max_tokens=LONG, ignore_eos=True, stream=stream))
     )
     await until(engine, RUNNING, 1)
 
     asking.cancel()
 
     await until(engine, RUNNING, 0)
-    assert await counted(engine, TO_THE_END) == before
+    assert await counted(engine, GENERATED) < before + LONG

@@ -79,12 +79,15 @@ async def test_what_a_model_that_writes_cannot_do_is_told_so(client, path, more)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "status"), [({"model": "local/nobody"}, 404), ({"max_tokens": 5000}, 400), ({"stream": 1}, 400)]
+    ("wrong", "status", "kind"),
+    [
+        ({"model": "local/nobody"}, 404, "not_found_error"),
+        ({"max_tokens": 5000}, 400, "invalid_request_error"),
+        ({"stop_sequences": 7}, 400, "invalid_request_error"),
+    ],
 )
-async def test_anthropics_interface_has_anthropics_errors(client, wrong, status):
+async def test_anthropics_interface_has_anthropics_errors(client, wrong, status, kind):
     answer = await client.post("/v1/messages", json=chat() | wrong)
 
-    assert answer.status_code == status
-    assert answer.json()["type"] == "error"
-    assert answer.json()["error"].keys() == {"type", "message"}
-    assert answer.json()["error"]["type"] == "invalid_request_error"
+    found = answer.json()
+    assert (answer.status_code, found["type"], found["error"]["type"]) == (status, "error", kind)
