@@ -6,12 +6,21 @@ import httpx
 import pytest
 
 from app import sse
-from tests.support.gateway import RECORDED
+from tests.support.gateway import RECORDED, gateway_of, twin_configuration
 
 STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))
 BODIES = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.json"))
 BODIES = [name for name in BODIES if not name.endswith(".meta.json")]
 ERRORS = [name for name in BODIES if "error" in json.loads((RECORDED / name).read_bytes())]
+
+
+@pytest.fixture
+async def gateway(upstream, tmp_path):
+    """A gateway whose twin speaks everything that was recorded."""
+    speaks = "speaks: [chat, completions, responses, messages]"
+    yaml = twin_configuration(upstream[1]).replace("kind: openai", f"kind: openai, {speaks}")
+    async with gateway_of(yaml, tmp_path) as running:
+        yield running
 
 
 def path_of(name: str) -> str:
