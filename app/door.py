@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.contracts import CannotStart
 from app.operations import OPERATIONS
-from app.relay import Relay, request_id
+from app.relay import Relay
+from app.request_id import request_id
 
 SHOWN_TO_PAGES = ("x-request-id", "x-hyperbridge-upstream", "x-hyperbridge-model", "retry-after")
 """Headers that a script in an allowed web page may read."""

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Mapping
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,12 +16,10 @@ from app.keys import Keys
 from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
+from app.request_id import request_id
 from app.wire import Request
 
 _log = logging.getLogger("hyperbridge")
-
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-"""A client's own request id is kept where it looks like this."""
 
 FORWARDED = frozenset({
     b"traceparent",
@@ -191,9 +188,3 @@ class _Reply:
     async def _head(self, status: int) -> None:
         self._begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
-
-
-def request_id(headers: Mapping[bytes, bytes]) -> bytes:
-    """The client's request id, or a new one."""
-    sent = headers.get(b"x-request-id", b"")
-    return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex.encode()

@@ -1,12 +1,11 @@
 """How the gateway is served: uvicorn with uvloop and httptools (docs/decisions/0001), and its own bounds."""
 
-from uuid import uuid4
-
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import BadRequest, Failure, HeadTooLarge
+from app.request_id import new_id
 
 MAX_HEAD_BYTES = 64 * 1024
 """Bound of a request's line and headers; the parser itself has none."""
@@ -47,8 +46,7 @@ class Protocol(HttpToolsProtocol):
         body = failure.body()
         self.transport.write(
             b"HTTP/1.1 %d \r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"x-request-id: %b\r\nconnection: close\r\n\r\n%b"
-            % (failure.status, len(body), uuid4().hex.encode(), body)
+            b"x-request-id: %b\r\nconnection: close\r\n\r\n%b" % (failure.status, len(body), new_id(), body)
         )
         self.transport.close()
 
@@ -71,6 +69,7 @@ def settings(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(drain_seconds),
         timeout_worker_healthcheck=WORKER_SECONDS,
