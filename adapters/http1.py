@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
         if self._surplus:
             return
         self.status = self._parser.get_status_code()
-        if self.status >= 200:  # noqa: PLR2004 - 1xx only announces the answer
+        if self.status >= 200:  # 1xx only announces the answer
             self._head_done = True
 
     def on_body(self, body: bytes) -> None:

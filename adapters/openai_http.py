@@ -125,11 +125,11 @@ class OpenAIHttp:
     async def _answer(self, connection: Connection, outbound: Outbound, clock: "_Clock") -> Answer:
         found = dict(connection.headers)
         body = _Body(connection, clock, found.get(b"content-encoding", b""))
-        if connection.status >= 400:  # noqa: PLR2004
+        if connection.status >= 400:
             body.started()
             told = await body.whole(MAX_REFUSAL_BYTES)
             raise refusal(connection.status, connection.headers, told, outbound.operation.dialect)
-        if connection.status != 200:  # noqa: PLR2004 - nothing else answers a POST of this interface
+        if connection.status != 200:  # nothing else answers a POST of this interface
             raise UpstreamBroken(
                 "The upstream's answer was not understood.", detail=f"status {connection.status}"
             )

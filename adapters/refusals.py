@@ -70,15 +70,15 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
     kept = _kept(headers)
     if status in _OURS:
         return CredentialRejected("The upstream does not accept this gateway's credentials.", detail=inside)
-    if status == 429:  # noqa: PLR2004
+    if status == 429:
         return UpstreamLimited("The upstream's rate limit is reached.", detail=inside, headers=kept)
     if status in _TIMED_OUT:
         return UpstreamTimeout("The upstream did not answer in time.", detail=inside)
     if status in _UNAVAILABLE:
         return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
-    if status == 500 and (_LLAMA_CPP.search(said.message) or _TOO_LONG.search(said.message)):  # noqa: PLR2004
+    if status == 500 and (_LLAMA_CPP.search(said.message) or _TOO_LONG.search(said.message)):
         status = 400
-    if status >= 500:  # noqa: PLR2004
+    if status >= 500:
         return UpstreamBroken("The upstream failed.", detail=inside)
     passes = said.proper and said.anthropic == (dialect == "messages")
     return _refused(status, said, body if passes else None, kept)
@@ -86,7 +86,7 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
 
 def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str]) -> UpstreamRefused:
     """The client's own mistake: as the upstream told it, or told again in the client's terms."""
-    if status == 404 and said.message in _NO_SUCH_PATH:  # noqa: PLR2004
+    if status == 404 and said.message in _NO_SUCH_PATH:
         return UpstreamRefused(
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
         )
@@ -107,7 +107,7 @@ def _kept(headers: Headers) -> Mapping[str, str]:
 
 
 def _code(status: int, said: _Said) -> str | None:
-    if status == 404 and (said.param == "model" or "model" in said.message.lower()):  # noqa: PLR2004
+    if status == 404 and (said.param == "model" or "model" in said.message.lower()):
         return "model_not_found"
     if _TOO_LONG.search(said.message):
         return "context_length_exceeded"

@@ -93,7 +93,7 @@ class Failure(Exception):
 def _anthropic_type(status: int) -> str:
     if status in _ANTHROPIC_TYPES:
         return _ANTHROPIC_TYPES[status]
-    return "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
+    return "invalid_request_error" if status < 500 else "api_error"
 
 
 class BadRequest(Failure):

@@ -52,7 +52,7 @@ class Exchange:
             try:
                 return await self._try(call, route, record, held)
             except UpstreamFailure as failure:
-                if failure.status < 500:  # noqa: PLR2004 - the client's own mistake is one everywhere
+                if failure.status < 500:  # the client's own mistake is one everywhere
                     raise
         return await self._try(call, last, record, held)
 

@@ -125,7 +125,7 @@ class ExchangeLog:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
             self.dropped += data.count(b"\n")
-            if time.monotonic() - self._complained > 60:  # noqa: PLR2004 - once a minute is enough
+            if time.monotonic() - self._complained > 60:  # once a minute is enough
                 self._complained = time.monotonic()
                 _log.error("log lines were lost (%d so far): %s", self.dropped, error.strerror)
 

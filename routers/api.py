@@ -122,9 +122,9 @@ async def _tell_http(request: Request, error: Exception) -> Response:
     """Starlette's own refusals, as error objects."""
     assert isinstance(error, HTTPException)
     path = request.url.path[:256]
-    if error.status_code == 405:  # noqa: PLR2004
+    if error.status_code == 405:
         allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow", "POST")
         return await _tell(request, WrongMethod(f"{path} takes {allowed}.", headers={"allow": allowed}))
-    if error.status_code == 404:  # noqa: PLR2004
+    if error.status_code == 404:
         return await _tell(request, UnknownPath(f"There is no {path} here; /docs lists what there is."))
     return await _tell(request, BadRequest(str(error.detail)))

@@ -139,7 +139,7 @@ class _Answering:
         await asyncio.sleep(script.head)
         if script.cut == 0:
             return False
-        if script.status != 200:  # noqa: PLR2004
+        if script.status != 200:
             return await self._whole(script, *words.refusal(script))
         if script.replay:
             return await self._replayed(script)

@@ -97,7 +97,7 @@ def refusal(script: Script) -> tuple[str, bytes]:
             "msg": "Field required",
             "input": "the prompt",
         }
-        return "application/json", orjson.dumps({"detail": [fault] if script.status == 422 else message})  # noqa: PLR2004
+        return "application/json", orjson.dumps({"detail": [fault] if script.status == 422 else message})
     code = script.status if script.dialect == "vllm" else None
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
     return "application/json", orjson.dumps({"error": error})
