@@ -8,10 +8,10 @@ from time import perf_counter
 import orjson
 
 from app import sse
-from app.contracts import Answer, Call, Codec, Headers, Limiter, Outbound, Route, Routing, Source
+from app.contracts import Answer, Call, Codec, Limiter, Outbound, Route, Routing, Source
 from app.errors import Unsupported, UpstreamBroken, UpstreamFailure
 from app.journal import Record
-from app.reading import Reading
+from app.passing import Passing
 from app.routing.defaults import members_to_set
 from app.usage import Usage
 
@@ -80,32 +80,15 @@ class Exchange:
         return encoded.decoder.decode(await held.enter_async_context(source.upstream.open(outbound)))
 
 
-class Followed:
+class Followed(Passing):
     """An answer on its way to the client: counted, and without the usage nobody but the gateway asked for."""
 
     def __init__(self, answer: Answer, call: Call, record: Record) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._record = record
         self._hides_usage = _must_ask_usage(call)
-        self._over = False
         record.streams = answer.streams
         record.first_content = perf_counter()
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._answer.headers
-
-    @property
-    def streams(self) -> bool:
-        return self._answer.streams
-
-    @property
-    def reading(self) -> Reading:
-        return self._answer.reading
 
     async def read(self) -> bytes:
         while piece := await self._answer.read():
