@@ -2,11 +2,12 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 
 import httpx
 import pytest
 
-from tests.vllm.asking import chat
+from tests.vllm.asking import asked, chat
 
 RUNNING = re.compile(r"^vllm:num_requests_running\{[^}]*\} (\S+)", re.MULTILINE)
 GENERATED = re.compile(r"^vllm:generation_tokens_total\{[^}]*\} (\S+)", re.MULTILINE)
@@ -25,22 +26,32 @@ async def counted(engine: httpx.AsyncClient, what: re.Pattern[str]) -> float:
     return float(found[1])
 
 
-async def until(engine: httpx.AsyncClient, what: re.Pattern[str], value: float) -> None:
-    end = asyncio.get_running_loop().time() + 10
-    while await counted(engine, what) != value:
+async def until(engine: httpx.AsyncClient, what: re.Pattern[str], holds: Callable[[float], bool]) -> None:
+    end = asyncio.get_running_loop().time() + 20
+    while not holds(await counted(engine, what)):
         assert asyncio.get_running_loop().time() < end, "it did not come about"
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_a_client_that_leaves_frees_the_engine(client, engine, stream):
+async def spent_on_leaving(client: httpx.AsyncClient, engine: httpx.AsyncClient, *, stream: bool) -> float:
+    """The tokens generated for a client that left at the first of them, and for a short call after it."""
     before = await counted(engine, GENERATED)
-    asking = asyncio.ensure_future(
-        client.post("/v1/chat/completions", json=chat(max_tokens=LONG, ignore_eos=True, stream=stream))
-    )
-    await until(engine, RUNNING, 1)
+    body = chat(max_tokens=LONG, ignore_eos=True, stream=stream)
+    asking = asyncio.ensure_future(client.post("/v1/chat/completions", json=body))
+    await until(engine, GENERATED, lambda tokens: tokens > before)
 
     asking.cancel()
+    await asked(client, chat())  # the gauge may lag until there is something to do
 
-    await until(engine, RUNNING, 0)
-    assert await counted(engine, GENERATED) < before + LONG
+    await until(engine, RUNNING, lambda calls: calls == 0)
+    return await counted(engine, GENERATED) - before
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_frees_the_engine(client, engine, stream):
+    # So small a model can outrun vLLM's own event loop, which then sees nobody leave before the end: without
+    # the gateway too, 4 times in 100 on two busy cores.
+    for _ in range(5):
+        if await spent_on_leaving(client, engine, stream=stream) < LONG:
+            return
+    pytest.fail("vLLM generated to the end each time")
