@@ -49,7 +49,7 @@ def cells(*, slow_chunks: int) -> Mapping[str, Cell]:
                 model=f"stream-{slow_chunks}-20",
                 connections=200,
             ),
-            Cell("paced", "50 requests/s, 200 B prompt", connections=64, per_second=50.0, lasts=2.0),
+            Cell("paced", "50 requests/s, 200 B prompt", connections=128, per_second=50.0, lasts=2.0),
         )
     }
 

@@ -140,6 +140,10 @@ class LiteLLM:
         door = Door(_free_port(), key, verbatim=False)
         command = [str(self.programs / "litellm"), "--config", str(path), "--num_workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(door.port), "--telemetry", "False"]
+        command += [
+            "--keepalive_timeout",
+            "75",
+        ]  # ours; its own 5 s are shorter than its warm-up with 200 connections
         settings = {
             "LITELLM_MODE": "PRODUCTION",
             "LITELLM_LOG": "ERROR",
