@@ -41,8 +41,10 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
-        self._writable: asyncio.Future[None] | None = None
-        self._failure: ConnectionBroken | None = None
+        self._timer_at = 0.0
+        self._late = False
+        self._writing_paused = False
+        self._broken = ""
         self._paused = False
         self.idle_since = 0.0
         self.used = 0
@@ -67,22 +69,24 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether the answer ended and another request may follow."""
-        return self.complete and self._keeps_alive and not self._pieces and self.open
+        whole = self.complete and not self._pieces and not self._writing_paused
+        return whole and self._keeps_alive and self.open
 
     @property
     def open(self) -> bool:
-        return self._failure is None and self._transport is not None and not self._transport.is_closing()
+        return not self._broken and self._transport is not None and not self._transport.is_closing()
 
     async def ask(self, pieces: Sequence[bytes], deadline: float) -> None:
-        """Send one request; returns when the transport took it."""
+        """Send one request; returns when the transport took it, or when it is answered before that."""
         if not self.open or self._transport is None:
-            raise self._failure or ConnectionBroken("closed", untouched=True)
+            raise ConnectionBroken(self._broken or "closed", untouched=True)
         self._begin()
         self.asking = True
         self.used += 1
         self._transport.writelines(pieces)
-        while self._writable is not None:
-            await self._wait(deadline, self._writable)
+        while self._writing_paused and not self._head_done:
+            self._raise_failure()
+            await self._arrival(deadline)
 
     async def head(self, deadline: float) -> tuple[int, Headers]:
         """Wait for status and headers."""
@@ -115,35 +119,36 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if self._broken:
+            raise ConnectionBroken(self._broken, untouched=self._head_bytes == 0)
 
     async def _arrival(self, deadline: float) -> None:
+        """Wait until something happens. One timer serves all waits: it is set anew only when it fires."""
         self._waiter = self._loop.create_future()
+        self._deadline = deadline
+        self._late = False
+        if self._timer is None or self._timer_at > deadline:
+            self._set_timer(deadline)
         try:
-            await self._wait(deadline, self._waiter)
+            await self._waiter
         finally:
             self._waiter = None
-
-    async def _wait(self, deadline: float, waiter: asyncio.Future[None]) -> None:
-        """Wait until woken. One timer serves all waits of a connection: it is set anew only when it fires."""
-        self._deadline = deadline
-        if self._timer is None or self._timer.when() > deadline:
-            self._set_timer(deadline)
-        await waiter
+        if self._late:
+            raise TimedOut
 
     def _set_timer(self, moment: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._timer_at = moment  # uvloop's handle of a moment that has passed does not know it
         self._timer = self._loop.call_at(moment, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        waiter = self._waiter or self._writable
-        if waiter is None or waiter.done():
+        if self._waiter is None or self._waiter.done():
             return
         if self._loop.time() >= self._deadline - 0.001:  # uvloop's timers have a resolution of 1 ms
-            waiter.set_exception(TimedOut())
+            self._late = True
+            self._wake()
         else:
             self._set_timer(self._deadline)
 
@@ -180,24 +185,21 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("reset" if exc is not None else "closed")
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
         self._wake()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writing_paused = True
 
     def resume_writing(self) -> None:
-        writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
+        self._writing_paused = False
+        self._wake()
 
     def _fail(self, reason: str) -> None:
-        if self._failure is None:
-            self._failure = ConnectionBroken(reason, untouched=self._head_bytes == 0)
+        if not self._broken:
+            self._broken = reason
             if self._transport is not None:
                 self._transport.abort()
 

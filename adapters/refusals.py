@@ -146,10 +146,12 @@ def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
 
 
 def _without_input(message: str) -> str:
+    """What was found wrong, without the value; looked for in the beginning alone, since the search is slow."""
+    message = message[: 2 * _MAX_MESSAGE]
     faults = _FAULT.findall(message)
-    return "; ".join(f"{place}: {single or double}" for place, single, double in faults) or _ECHO.sub(
-        "", message
-    )
+    if faults:
+        return "; ".join(f"{place}: {single or double}" for place, single, double in faults)
+    return _ECHO.sub("", message).partition(", input_value=")[0]
 
 
 def _detail(detail: object) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from app.errors import BadRequest
 from app.operations import Kind, Operation
 
-_MEMBER = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_MEMBER = re.compile(rb'[ \t\r\n]*("(?:[^"\\]++|\\.)*+")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _SEPARATOR = re.compile(rb"[ \t\r\n]*([,}])")
 _FIRST_BYTES: Mapping[Kind, bytes] = {"string": b'"', "array": b"[", "object": b"{", "text": b'"['}
 _KIND_NAMES: Mapping[Kind, str] = {
@@ -26,6 +26,8 @@ _KIND_NAMES: Mapping[Kind, str] = {
 }
 
 MAX_MODEL_LENGTH = 256
+MAX_MEMBERS = 1000
+"""Top-level members of a request; placing more would hold the event loop up."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
@@ -124,7 +126,7 @@ def _split(body: bytes) -> Mapping[str, msgspec.Raw]:
         raise BadRequest("The request has no body: send a JSON object.")
     try:
         body.decode()
-        return _members.decode(body)
+        members = _members.decode(body)
     except UnicodeDecodeError as error:
         raise BadRequest(f"The body is not valid UTF-8 (byte {error.start}).") from None
     except msgspec.ValidationError:
@@ -133,6 +135,9 @@ def _split(body: bytes) -> Mapping[str, msgspec.Raw]:
         raise BadRequest(f"The body is not valid JSON: {_reason(error)}.") from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply.") from None
+    if len(members) > MAX_MEMBERS:
+        raise BadRequest(f"The body has more than {MAX_MEMBERS} members.")
+    return members
 
 
 def _reason(error: msgspec.DecodeError) -> str:

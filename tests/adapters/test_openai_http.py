@@ -406,3 +406,34 @@ async def test_cancelling_a_call_closes_its_connection():
         call.cancel()
         await asyncio.wait_for(left.wait(), 0.5)
         assert pool.open_connections == 0
+
+
+LARGE = b'{"model":"m","messages":["%b"]}' % (b"x" * 15_000_000)
+
+
+async def test_an_upstream_that_breaks_while_a_large_body_goes_up_is_a_broken_upstream():
+    async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    async with raw_server(resetting) as port:
+        upstream, pool = upstream_at(port)
+        with pytest.raises(UpstreamBroken):
+            async with asyncio.timeout(5), upstream.open(asked(LARGE)):
+                pass
+        assert pool.open_connections == 0
+
+
+async def test_an_answer_that_comes_before_the_body_has_gone_up_is_the_answer():
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 X\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno")
+        await asyncio.sleep(5)
+
+    async with raw_server(refusing) as port:
+        upstream, pool = upstream_at(port)
+        with pytest.raises(UpstreamRefused) as caught:
+            async with asyncio.timeout(2), upstream.open(asked(LARGE)):
+                pass
+        assert caught.value.status == 413
+        assert pool.open_connections == 0  # with bytes unsent it cannot carry another request

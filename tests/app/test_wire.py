@@ -86,6 +86,7 @@ def test_an_escaped_second_name_is_the_same_name():
         (b'{"a": "\xff"}', "not valid UTF-8"),
         (b'\xef\xbb\xbf{"model": "a", "messages": []}', "not valid JSON"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b"{" + b",".join(b'"%d":0' % n for n in range(1001)) + b"}", "more than 1000 members"),
         (b'{"model": "a"}', "'messages' is missing"),
         (b'{"model": "a", "messages": {}}', "'messages' must be an array"),
         (b'{"messages": []}', "'model' is missing"),
