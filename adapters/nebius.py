@@ -18,13 +18,19 @@ def named_schema(outbound: Outbound) -> Outbound:
     if b'"json_schema"' not in outbound.body:
         return outbound
     members = Members.of(outbound.body)
-    form = members.value("response_format")
-    if not isinstance(form, dict) or form.get("type") != "json_schema":
+    form = _object(members.raw("response_format"))
+    if form is None or form.raw("type") != b'"json_schema"':
         return outbound
-    given = form.get("json_schema")
-    if not isinstance(given, dict) or ("name" in given and "schema" in given):
+    given = _object(form.raw("json_schema"))
+    if given is None or (given.has("name") and given.has("schema")):
         return outbound
-    named = {"name": SCHEMA_NAME, **given} if "schema" in given else {"name": SCHEMA_NAME, "schema": given}
+    name = orjson.dumps(SCHEMA_NAME)
+    wrapped = given.body if given.has("schema") else b'{"schema":%b}' % given.body
+    named = Members.of(wrapped).replaced({"name": name})
     return replace(
-        outbound, body=members.replaced({"response_format": orjson.dumps(form | {"json_schema": named})})
+        outbound, body=members.replaced({"response_format": form.replaced({"json_schema": named})})
     )
+
+
+def _object(raw: bytes | None) -> Members | None:
+    return Members.of(raw) if raw is not None and raw.startswith(b"{") else None

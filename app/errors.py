@@ -29,6 +29,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Self
 
 import orjson
 
@@ -73,6 +74,11 @@ class Failure(Exception):
     def kind(self) -> str:
         """The failure's name in metrics and logs, from a closed set: `UnknownModel` is `unknown_model`."""
         return _CAPITAL.sub("_", type(self).__name__).lower()
+
+    def alone(self) -> Self:
+        """Without the way it came: the frames there hold the request, for as long as the failure is held."""
+        self.__context__ = None
+        return self.with_traceback(None)
 
     def body(self, dialect: Dialect = "plain") -> bytes:
         """The error object as JSON: OpenAI's, or Anthropic's for its own interface."""

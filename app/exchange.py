@@ -1,11 +1,10 @@
 """The straight line of one call: permit, routes, encoded request, upstream, answer."""
 
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 
-import orjson
+import msgspec
 
 from app import sse
 from app.contracts import Answer, Call, Codec, Limiter, Outbound, Route, Routing, Source
@@ -14,9 +13,15 @@ from app.journal import Record
 from app.passing import Passing
 from app.routing.defaults import members_to_set
 from app.usage import Usage
+from app.wire import Members
 
-_NO_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+
+class _UsageEvent(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+_usage_event = msgspec.json.Decoder(_UsageEvent)
 
 
 class Exchange:
@@ -117,7 +122,11 @@ def without_usage(events: bytes) -> bytes:
 
 
 def _only_usage(event: bytes) -> bool:
-    return _NO_CHOICE.search(event) is not None and _USAGE.search(event) is not None
+    try:
+        found = _usage_event.decode(sse.data(event))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return found.choices == [] and bytes(found.usage).startswith(b"{")
 
 
 def _must_ask_usage(call: Call) -> bool:
@@ -127,4 +136,6 @@ def _must_ask_usage(call: Call) -> bool:
 
 def _asking_usage(call: Call) -> bytes:
     """The client's stream options, with usage asked for."""
-    return orjson.dumps((call.request.members.value("stream_options") or {}) | {"include_usage": True})
+    raw = call.request.members.raw("stream_options")
+    options = Members.of(b"{}" if raw in {None, b"null"} else raw)
+    return options.replaced({"include_usage": b"true"})

@@ -71,8 +71,8 @@ class Relay:
                 async with Presence(receive):
                     await self._relay(self._call(body, headers, record, record.caller), record, reply)
             except Failure as failure:
-                record.failure = failure
-                await reply.fail(failure)
+                record.failure = failure.alone()
+                await reply.fail(record.failure)
             except asyncio.CancelledError:  # the server waits no longer; this is its task's last act
                 record.failure = Stopping("The gateway is stopping: ask again.")
                 await reply.fail(record.failure)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app import sse
+from app.exchange import without_usage
 from tests.support.gateway import RECORDED, gateway_of, twin_configuration
 
 STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))
@@ -119,3 +120,23 @@ async def test_an_openai_error_object_of_the_upstream_passes_as_it_is(client):
 
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == "The twin was told to answer 400."
+
+
+async def test_numbers_and_depth_of_any_size_pass_beside_the_usage_that_is_asked(client, upstream):
+    odd = b'{"vendor":[18446744073709551616,' + b"[" * 200 + b"]" * 200 + b"]"
+    body = b'{"model":"words","messages":[],"stream":true,"stream_options":%b}}' % odd
+
+    answer = await client.post(
+        "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 200
+    assert b'"stream_options":%b,"include_usage":true}' % odd in upstream[0].seen[-1].body
+
+
+def test_an_event_with_content_keeps_it_whatever_stands_inside():
+    event = (
+        b'data: {"x":{"choices":[]},"choices":[{"delta":{"content":"hello"}}],"usage":{"total_tokens":1}}\n\n'
+    )
+
+    assert without_usage(event) == event
