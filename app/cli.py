@@ -121,6 +121,7 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
         factory=True,
         workers=workers,
         drain_seconds=settings.server.drain_seconds,
+        client_gap_seconds=settings.server.client_gap_seconds,
     )
     # uvicorn raises the signal that stopped it once more; an orderly stop ends with 0 all the same.
     for number in (signal.SIGINT, signal.SIGTERM):

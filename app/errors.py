@@ -9,6 +9,7 @@
     ├── UnknownModel            404  no such model, with the nearest names
     ├── WrongMethod             405  the path exists, the method does not
     ├── ForbiddenOrigin         403  without keys, asked by a web page from elsewhere
+    ├── ClientTooSlow           408  the rest of the request did not come
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
     ├── HeadTooLarge            431  the request's headers are larger than the gateway reads
@@ -150,6 +151,12 @@ class WrongMethod(Failure):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+
+class ClientTooSlow(Failure):
+    status = 408
+    type = "invalid_request_error"
+    code = "request_timeout"
 
 
 class TooLarge(Failure):

@@ -1,6 +1,7 @@
 """The ASGI endpoint of a model call: reads the request, enters the exchange, sends the answer."""
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ FORWARDED = frozenset({
     b"openai-beta",
 })
 """Client headers that go upstream; everything else, above all Authorization, stays here."""
+
+TELLING_SECONDS = 0.2
+"""How long a stopping gateway waits for a client that is told so."""
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 """What a header value may not hold; a model's name may come from the client."""
@@ -75,7 +79,9 @@ class Relay:
                 await reply.fail(record.failure)
             except asyncio.CancelledError:  # the server waits no longer; this is its task's last act
                 record.failure = Stopping("The gateway is stopping: ask again.")
-                await reply.fail(record.failure)
+                with contextlib.suppress(TimeoutError):  # where the client does not read, nothing can be told
+                    async with asyncio.timeout(TELLING_SECONDS):
+                        await reply.fail(record.failure)
             except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours is a 500
                 _log.exception("unexpected failure in %s", operation.name)
                 record.failure = Internal("The gateway failed.", detail=repr(type(error)))

@@ -16,6 +16,7 @@ from app.config.values import (
     FromText,
     Host,
     Matching,
+    Seconds,
     WebOrigin,
     expects,
     wrong,
@@ -51,6 +52,9 @@ class Server(Settings):
     cors_origins: tuple[WebOrigin, ...] = Field(
         default=(),
         description="web pages that may call from a browser, by origin; `*` is all and needs `keys`",
+    )
+    client_gap_seconds: Seconds = Field(
+        default=60.0, description="how long a client may stop sending its request or reading its answer"
     )
     drain_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
         default=30.0, description="how long running calls may finish after a stop was asked for"

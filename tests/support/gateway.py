@@ -38,18 +38,19 @@ async def gateway_of(
     path.write_text(yaml, encoding="utf-8")
     log = folder / "exchange.log"
     with log.open("ab") as sink:
-        app = create_app(config.load(path, environment or {}), log_descriptor=sink.fileno(), hash_key="test")
-        async with served(app) as url:
+        given = config.load(path, environment or {})
+        app = create_app(given, log_descriptor=sink.fileno(), hash_key="test")
+        async with served(app, given.server.client_gap_seconds) as url:
             yield Served(url, log)
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncGenerator[str]:
+async def served(app: ASGIApp, client_gap_seconds: float = 60) -> AsyncGenerator[str]:
     """Serve an ASGI application; leaving the block stops it after its lifespan has ended."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(512)
-    server = uvicorn.Server(settings(app, drain_seconds=1))
+    server = uvicorn.Server(settings(app, drain_seconds=1, client_gap_seconds=client_gap_seconds))
     serving = asyncio.ensure_future(server._serve([listening]))  # `serve` would take over the signals
     while not server.started:
         if serving.done():

@@ -7,6 +7,7 @@ import pytest
 
 from sim.server import Twin
 from tests.support.gateway import Served
+from tests.support.waiting import eventually
 
 
 async def left_after(gateway: Served, body: dict, seconds: float, *, until: bytes = b"") -> None:
@@ -22,14 +23,6 @@ async def left_after(gateway: Served, body: dict, seconds: float, *, until: byte
         await asyncio.wait_for(reader.readuntil(until), 5)
     await asyncio.sleep(seconds)
     writer.transport.abort()
-
-
-async def eventually(condition, seconds: float = 1.0) -> None:
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while not condition():
-        assert loop.time() < end, "it did not come about"
-        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(
