@@ -21,6 +21,8 @@ from app.version import VERSION
 from app.worker import CONFIG, HASH_KEY
 
 BACKLOG = 2048
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus-client keeps the numbers of several workers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -103,16 +105,26 @@ def _serve(options: argparse.Namespace) -> None:
     settings = _load(options.config)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    _open_log(settings)
     host = settings.server.host
     listening = _listen(host, settings.server.port if options.port is None else options.port)
     os.environ[CONFIG] = str(options.config.absolute())
     os.environ[HASH_KEY] = os.environ.get(HASH_KEY) or secrets.token_hex(16)
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
+    os.environ.pop(SHARED_METRICS, None)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
         if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            os.environ[SHARED_METRICS] = shared
         _run(settings, workers, listening)
+
+
+def _open_log(settings: config.Config) -> None:
+    try:
+        logs.set_up(settings.logs.level, settings.logs.file, ())
+    except OSError as error:
+        print(f"logs.file: cannot write {settings.logs.file}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _run(settings: config.Config, workers: int, listening: socket.socket) -> None:
@@ -127,7 +139,6 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     if workers > 1:
-        logs.set_up(settings.logs.level, settings.logs.file, ())
         supervisor = Multiprocess(served, sockets=[listening])
         supervisor.run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):

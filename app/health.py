@@ -35,9 +35,9 @@ class Health:
 class Doctor:
     """Examines one worker and what it depends on."""
 
-    def __init__(self, inventory: Inventory, dropped_log_lines: Callable[[], int]) -> None:
+    def __init__(self, inventory: Inventory, lost_log_lines: Callable[[], int]) -> None:
         self._inventory = inventory
-        self._dropped_log_lines = dropped_log_lines
+        self._lost_log_lines = lost_log_lines
 
     async def examine(self) -> Health:
         upstreams = _upstreams(await self._inventory.stocks())
@@ -47,13 +47,13 @@ class Doctor:
         return Health("healthy" if all(check.state == "healthy" for check in checks) else "degraded", checks)
 
     def _log(self) -> Check:
-        dropped = self._dropped_log_lines()
-        if not dropped:
+        lost = self._lost_log_lines()
+        if not lost:
             return Check("log", "healthy", "no line was lost")
         return Check(
             "log",
             "degraded",
-            f"{dropped} lines were lost",
+            f"{lost} lines were lost",
             "Free space where logs.file is, or send logs elsewhere.",
         )
 

@@ -23,15 +23,15 @@ from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.relay import Relay
 from app.routing.fixed import Fixed
+from app.sink import Sink
 from routers import api
 
 
-def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: str = "") -> Door:
+def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     sources = build_sources(settings)
     metrics = Metrics()
-    log = ExchangeLog(log_descriptor)
-    journal = Journal([metrics.read, log.read])
+    journal = Journal([metrics.read, ExchangeLog(sink).read])
     readiness = Readiness()
     inventory = Inventory(sources)
     keys = _keys(settings)
@@ -50,7 +50,7 @@ def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: st
         for source in sources.values():
             await source.start()
         watch = asyncio.ensure_future(
-            metrics.watch(lambda: journal.open_records, lambda: _connections(sources), lambda: log.dropped)
+            metrics.watch(lambda: journal.open_records, lambda: _connections(sources), lambda: sink.lost)
         )
         readiness.ready = True
         try:
@@ -60,7 +60,6 @@ def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: st
             watch.cancel()
             for source in sources.values():
                 await source.close()
-            log.flush()
 
     surface = api.build(
         api.Parts(
@@ -68,7 +67,7 @@ def create_app(settings: config.Config, *, log_descriptor: int = 2, hash_key: st
             keys=keys,
             inventory=inventory,
             routing=routing,
-            doctor=Doctor(inventory, lambda: log.dropped),
+            doctor=Doctor(inventory, lambda: sink.lost),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
         ),

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+MAX_TOKENS = 2**53
+"""More than any answer has, and still a whole number everywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -49,8 +52,13 @@ class WireUsage(msgspec.Struct):
         if read is not None:  # Anthropic counts cached input apart; here input_tokens is all of it
             read += (self.cache_read_input_tokens or 0) + (self.cache_creation_input_tokens or 0)
         return Usage(
-            input_tokens=earlier.input_tokens if read is None else read,
-            output_tokens=earlier.output_tokens if written is None else written,
-            cached_tokens=earlier.cached_tokens if cached is None else cached,
-            reasoning_tokens=earlier.reasoning_tokens if reasoning is None else reasoning,
+            input_tokens=_count(read, earlier.input_tokens),
+            output_tokens=_count(written, earlier.output_tokens),
+            cached_tokens=_count(cached, earlier.cached_tokens),
+            reasoning_tokens=_count(reasoning, earlier.reasoning_tokens),
         )
+
+
+def _count(reported: int | None, earlier: int) -> int:
+    """A number of tokens, whatever an upstream makes of it."""
+    return earlier if reported is None else min(max(reported, 0), MAX_TOKENS)

@@ -19,10 +19,10 @@ def application() -> ASGIApp:
     """The gateway of the configuration file that the environment names."""
     path = Path(os.environ[CONFIG])
     settings = config.load(path, config.read_environment(path.absolute().parent))
-    descriptor = logs.set_up(settings.logs.level, settings.logs.file, _secrets(settings))
+    sink = logs.set_up(settings.logs.level, settings.logs.file, _secrets(settings))
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set
 
-    app = create_app(settings, log_descriptor=descriptor, hash_key=os.environ.get(HASH_KEY, ""))
+    app = create_app(settings, sink, hash_key=os.environ.get(HASH_KEY, ""))
     # What lives from here to the end need not be looked at by the collector again; with the default
     # thresholds it takes 10 to 60 ms out of the slowest requests (docs/decisions/0003).
     gc.collect()

@@ -6,13 +6,14 @@ from dataclasses import fields
 from adapters import http1
 from adapters.demo import Demo
 from adapters.openai_http import MAX_HELD_BYTES, PASSED_ON
-from app import config, errors, server, sse, wire
+from app import config, errors, protocol, server, sse, wire
 from app.config.upstreams import OPENAI_OPERATIONS
 from app.contracts import Timeouts
 from app.door import SHOWN_TO_PAGES
 from app.main import create_app
 from app.operations import OPERATIONS
 from app.relay import FORWARDED
+from app.sink import Sink
 from tests.docs.pages import API, codes, prose, tables
 from tests.support.process import ROOT
 
@@ -39,7 +40,7 @@ def leaves(kind: type[errors.Failure]) -> Iterator[type[errors.Failure]]:
 
 
 def test_the_endpoints_are_those_of_the_document():
-    document = create_app(config.load(DEFAULT, {})).surface.openapi()
+    document = create_app(config.load(DEFAULT, {}), Sink(2)).surface.openapi()
 
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     [rows] = tables(API, "## Endpoints")
@@ -95,8 +96,11 @@ def test_the_bounds_are_those_of_the_code():
     [rows] = tables(API, "## Bounds")
 
     assert {row[0]: row[1].split(" (")[0] for row in rows} == {
-        "request line and headers": f"{server.MAX_HEAD_BYTES >> 10} KiB",
+        "request line and headers": f"{protocol.MAX_HEAD_BYTES >> 10} KiB",
         "request body": f"{settings.max_body_bytes >> 20} MiB",
+        "members of a request": f"{wire.MAX_MEMBERS}",
+        "a client that stops sending its request": f"{settings.client_gap_seconds:g} seconds",
+        "a client that stops reading its answer": "the same",
         "a model's name": f"{wire.MAX_MODEL_LENGTH} characters",
         "an answer that is not a stream": f"{settings.max_answer_bytes >> 20} MiB",
         "an upstream's headers": f"{http1.MAX_HEAD_BYTES >> 10} KiB",

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from app import config
 from app.main import create_app
 from app.server import settings
+from app.sink import Sink
 from sim.server import Twin
 
 RECORDED = Path(__file__).parent.parent / "recorded"
@@ -37,11 +38,13 @@ async def gateway_of(
     path = folder / "hyperbridge.yaml"
     path.write_text(yaml, encoding="utf-8")
     log = folder / "exchange.log"
-    with log.open("ab") as sink:
+    with log.open("ab") as file:
+        sink = Sink(file.fileno())
         given = config.load(path, environment or {})
-        app = create_app(given, log_descriptor=sink.fileno(), hash_key="test")
+        app = create_app(given, sink, hash_key="test")
         async with served(app, given.server.client_gap_seconds) as url:
             yield Served(url, log)
+        sink.close()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from schemathesis.core.result import Ok
 
 from app import config
 from app.main import create_app
+from app.sink import Sink
 from tests.support.gateway import served
 from tests.support.process import ROOT, serving
 
@@ -43,7 +44,7 @@ GOOD: dict[str, dict] = {
     "/detokenize": {"tokens": []},
 }
 
-surface = create_app(config.load(ROOT / "hyperbridge.yaml", {})).surface
+surface = create_app(config.load(ROOT / "hyperbridge.yaml", {}), Sink(2)).surface
 document = schemathesis.openapi.from_dict(surface.openapi())
 
 

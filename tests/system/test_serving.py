@@ -5,6 +5,9 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator, Iterator
 from collections.abc import Set as AbstractSet
@@ -13,7 +16,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.support.process import run, serving
+from tests.support.process import ROOT, run, serving
 
 
 def ask(url: str) -> httpx.Response:
@@ -122,6 +125,40 @@ def test_an_upstream_that_cannot_start_ends_the_gateway_with_one_line(tmp_path, 
     assert "upstreams.e.model" in done.stderr
     assert "Traceback" not in done.stderr
     assert '"model": "e/MODEL"' in done.stdout
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_log_that_cannot_be_written_is_told(tmp_path, workers):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text("upstreams: {demo: {kind: demo}}\nlogs: {file: nowhere/x.log}\n")
+
+    done = run("serve", "--config", str(path), "--port", "0", "--workers", workers)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("logs.file: cannot write")
+
+
+def test_a_standard_error_that_nobody_reads_holds_nothing_up():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    command = [sys.executable, "-m", "app", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        host, port = url.removeprefix("http://").split(":")
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), 5) as raw:  # uvicorn warns of each
+                raw.sendall(b"nonsense\r\n\r\n")
+                assert raw.recv(1000).startswith(b"HTTP/1.1 400")
+            assert ask(url).status_code == 200
+        process.terminate()
+        assert process.wait(15) == 0
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_missing_configuration_is_told():
