@@ -14,7 +14,6 @@ class Plain:
     """A whole JSON body, read once."""
 
     streams = False
-    status = 200
     headers = JSON
 
     def __init__(self, body: bytes, dialect: Dialect) -> None:
@@ -31,7 +30,6 @@ class Events:
     """Events as an iterator makes them, each with its closing blank line."""
 
     streams = True
-    status = 200
     headers = EVENTS
 
     def __init__(self, events: AsyncIterator[bytes], dialect: Dialect) -> None:

@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
             self._keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._surplus:
+        if self._surplus or self._head_done:  # nobody reads trailers, and they have no bound
             return
         name = name.lower()
         if name in {b"content-length", b"transfer-encoding"}:

@@ -15,11 +15,14 @@ from adapters.pool import Pool
 from adapters.refusals import refusal
 from app import sse
 from app.contracts import Answer, Headers, Outbound, Timeouts
-from app.errors import UpstreamBroken, UpstreamTimeout
+from app.errors import UpstreamBroken, UpstreamFailure, UpstreamTimeout
 from app.reading import Malformed, Reading
 
 MAX_REFUSAL_BYTES = 256 * 1024
 """How much of an error answer is read."""
+
+LAST_SECONDS = 0.5
+"""How long the end of the body may take once the answer has ended, so that the connection can be kept."""
 
 MAX_HELD_BYTES = 256 * 1024
 """How much of a stream without content is held back before it is handed on as it is."""
@@ -124,11 +127,11 @@ class OpenAIHttp:
 
     async def _answer(self, connection: Connection, outbound: Outbound, clock: "_Clock") -> Answer:
         found = dict(connection.headers)
-        body = _Body(connection, clock, found.get(b"content-encoding", b""))
+        encoding = found.get(b"content-encoding", b"")
         if connection.status >= 400:
-            body.started()
-            told = await body.whole(MAX_REFUSAL_BYTES)
+            told = await _told(connection, clock, encoding)
             raise refusal(connection.status, connection.headers, told, outbound.operation.dialect)
+        body = _Body(connection, clock, encoding)
         if connection.status != 200:  # nothing else answers a POST of this interface
             raise UpstreamBroken(
                 "The upstream's answer was not understood.", detail=f"status {connection.status}"
@@ -159,7 +162,6 @@ class Whole:
     """A plain answer."""
 
     streams = False
-    status = 200
 
     def __init__(self, body: bytes, headers: Headers, reading: Reading) -> None:
         self.headers = headers
@@ -175,7 +177,6 @@ class Stream:
     """A stream of events: whole events only, from the first with content on."""
 
     streams = True
-    status = 200
 
     def __init__(self, body: "_Body", headers: Headers, reading: Reading) -> None:
         self.headers = headers
@@ -206,7 +207,7 @@ class Stream:
     async def _next(self) -> bytes:
         """The next whole events; b"" when the stream has ended as it should."""
         while True:
-            piece = await self._body.read()
+            piece = await self._piece()
             events = self._frame(piece) if piece else self._last()
             if events:
                 try:
@@ -216,6 +217,17 @@ class Stream:
                 return events
             if not piece:
                 return b""
+
+    async def _piece(self) -> bytes:
+        """The next bytes. Behind the answer's end comes what belongs to the connection, and its failure is nobody's."""
+        if not self.reading.ended:
+            return await self._body.read()
+        self._body.hurry()
+        try:
+            return await self._body.read()
+        except UpstreamFailure:
+            self._framer = sse.Framer()
+            return b""
 
     def _frame(self, piece: bytes) -> bytes:
         try:
@@ -257,6 +269,7 @@ class _Body:
         self._connection = connection
         self._clock = clock
         self._started = False
+        self._gap = clock.timeouts.gap
         try:
             self._decompressor = encodings.decompressor(encoding)
         except encodings.Malformed as error:
@@ -265,6 +278,10 @@ class _Body:
     def started(self) -> None:
         """From here the gap between reads is bounded, not the time to the first content."""
         self._started = True
+
+    def hurry(self) -> None:
+        """Only the end of the body is still worth waiting for, and not long."""
+        self._gap = min(self._gap, LAST_SECONDS)
 
     async def read(self) -> bytes:
         while True:
@@ -293,7 +310,7 @@ class _Body:
         clock = self._clock
         if self._started:
             now = asyncio.get_running_loop().time()
-            until = min(now + clock.timeouts.gap, clock.deadline)
+            until = min(now + self._gap, clock.deadline)
         else:
             until = clock.first
         try:
@@ -302,6 +319,16 @@ class _Body:
             raise _broken(error) from None
         except TimedOut:
             raise clock.late(started=self._started) from None
+
+
+async def _told(connection: Connection, clock: _Clock, encoding: bytes) -> bytes:
+    """The body of an error answer; b"" where it cannot be had, since its status says enough."""
+    try:
+        body = _Body(connection, clock, encoding)
+        body.started()
+        return await body.whole(MAX_REFUSAL_BYTES)
+    except UpstreamFailure:
+        return b""
 
 
 def _broken(error: ConnectionBroken) -> UpstreamBroken:

@@ -87,9 +87,6 @@ class Answer(Protocol):
     """An upstream's answer with a success status; a stream has its first content at hand already."""
 
     @property
-    def status(self) -> int: ...
-
-    @property
     def headers(self) -> Headers:
         """The headers that may reach the client, without length and encoding."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from app import sse
 from app.contracts import Answer, Call, Codec, Limiter, Outbound, Route, Routing, Source
-from app.errors import Unsupported, UpstreamBroken, UpstreamFailure
+from app.errors import Unsupported, UpstreamBroken, UpstreamFailure, UpstreamRefused
 from app.journal import Record
 from app.passing import Passing
 from app.routing.defaults import members_to_set
@@ -56,9 +56,10 @@ class Exchange:
         for route in others:
             try:
                 return await self._try(call, route, record, held)
-            except UpstreamFailure as failure:
-                if failure.status < 500:  # the client's own mistake is one everywhere
-                    raise
+            except UpstreamRefused:  # the client's own mistake is one everywhere
+                raise
+            except UpstreamFailure:
+                continue
         return await self._try(call, last, record, held)
 
     async def _try(self, call: Call, route: Route, record: Record, held: AsyncExitStack) -> Answer:

@@ -11,10 +11,6 @@ class Passing:
         self._answer = answer
 
     @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
     def headers(self) -> Headers:
         return self._answer.headers
 

@@ -35,6 +35,10 @@ class Presence:
         if self._left and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise ClientLeft("The client closed the connection.") from None
 
+    def end(self) -> None:
+        """From here the client may leave: it has, or is about to have, the whole answer."""
+        self._watch.cancel()
+
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass

@@ -31,7 +31,8 @@ class _Event(msgspec.Struct, gc=False):
     type: str | None = None
     choices: list[_Choice] | None = None
     usage: WireUsage | None = None
-    error: msgspec.Raw = msgspec.Raw()
+    error: Any = None
+    object: Any = None
     response: _Inner | None = None
     message: _Inner | str | None = None
     delta: _Inner | str | None = None
@@ -44,7 +45,8 @@ class _PlainChoice(msgspec.Struct, gc=False):
 class _Whole(msgspec.Struct, gc=False):
     choices: list[_PlainChoice] | None = None
     usage: WireUsage | None = None
-    error: msgspec.Raw = msgspec.Raw()
+    error: Any = None
+    object: Any = None
     status: str | None = None
     stop_reason: str | None = None
 
@@ -53,22 +55,29 @@ _event = msgspec.json.Decoder(_Event)
 _whole = msgspec.json.Decoder(_Whole)
 _json = msgspec.json.Decoder(msgspec.Raw)
 
-_ENDS = frozenset({"response.completed", "response.failed", "response.incomplete", "message_stop", "error"})
+_ERRORS = frozenset({"error", "response.failed"})
+_ENDS = frozenset({"response.completed", "response.incomplete", "message_stop"}) | _ERRORS
 
 
 class Malformed(Exception):
     """The answer is not what its content type says."""
 
 
+def _has_content(delta: dict[str, Any] | None) -> bool:
+    if not delta:
+        return False
+    return bool(delta.get("content")) or any(value for name, value in delta.items() if name != "role")
+
+
 class Reading:
     """Grows while an answer is read.
 
     `started` says that content has come, `finished` that the answer said so itself, `failed` that it holds an
-    error object. `content_events` counts events with content, the best estimate of output tokens where an
+    error object, `ended` that nothing worth having follows. `content_events` counts events with content, the best estimate of output tokens where an
     upstream reports none.
     """
 
-    __slots__ = ("_dialect", "content_events", "failed", "finish", "finished", "started", "usage")
+    __slots__ = ("_dialect", "content_events", "ended", "failed", "finish", "finished", "started", "usage")
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -78,6 +87,7 @@ class Reading:
         self.started = False
         self.finished = False
         self.failed = False
+        self.ended = False
 
     def whole(self, body: bytes) -> None:
         """Read a plain answer. Raises Malformed where it is not JSON."""
@@ -89,10 +99,10 @@ class Reading:
             raise Malformed("not JSON") from None
         else:
             self._take_usage(found.usage)
-            self._take_error(found.error)
+            self._take_error(found.error, found.object)
             reasons = [choice.finish_reason for choice in found.choices or () if choice.finish_reason]
             self.finish = reasons[0] if reasons else found.stop_reason or found.status
-        self.started = self.finished = True
+        self.started = self.finished = self.ended = True
 
     def events(self, piece: bytes) -> None:
         """Read whole events of a stream. Raises Malformed where an event's data is not JSON."""
@@ -103,7 +113,7 @@ class Reading:
 
     def _event(self, payload: bytes) -> None:
         if payload == sse.DONE:
-            self.finished = True
+            self.finished = self.ended = True
             return
         try:
             found = _event.decode(payload)
@@ -113,8 +123,9 @@ class Reading:
             return
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Malformed("an event is not JSON") from None
-        self._take_usage(found.usage)
-        self._take_error(found.error)
+        if found.usage is not None:
+            self._take_usage(found.usage)
+        self._take_error(found.error, found.object)
         if self._dialect in {"responses", "messages"}:
             self._take_typed(found)
         else:
@@ -122,7 +133,7 @@ class Reading:
 
     def _take_choices(self, choices: list[_Choice]) -> None:
         for choice in choices:
-            if choice.text or any(value for name, value in (choice.delta or {}).items() if name != "role"):
+            if choice.text or _has_content(choice.delta):
                 self._content()
             if choice.finish_reason:
                 self.finish = choice.finish_reason
@@ -138,7 +149,8 @@ class Reading:
         if kind.endswith((".delta", "_delta")):
             self._content()
         if kind in _ENDS:
-            self.started = self.finished = True
+            self.started = self.finished = self.ended = True
+            self.failed = self.failed or kind in _ERRORS
 
     def _content(self) -> None:
         self.content_events += 1
@@ -148,10 +160,9 @@ class Reading:
         if usage is not None:
             self.usage = usage.over(self.usage or Usage())
 
-    def _take_error(self, error: msgspec.Raw) -> None:
-        said = bytes(error)
-        if said not in {b"", b"null"}:
-            self.failed = True
+    def _take_error(self, error: object, kind: object) -> None:
+        if error is not None or kind == "error":  # the second is how some servers write it, unwrapped
+            self.failed = self.ended = True
 
     @staticmethod
     def _only_json(payload: bytes) -> None:

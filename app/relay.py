@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
@@ -22,18 +22,21 @@ from app.wire import Request
 
 _log = logging.getLogger("hyperbridge")
 
-FORWARDED = frozenset({
+FORWARDED = (
     b"traceparent",
     b"tracestate",
     b"baggage",
     b"anthropic-version",
     b"anthropic-beta",
     b"openai-beta",
-})
+)
 """Client headers that go upstream; everything else, above all Authorization, stays here."""
 
 TELLING_SECONDS = 0.2
 """How long a stopping gateway waits for a client that is told so."""
+
+_LISTS = frozenset({b"tracestate", b"baggage", b"anthropic-beta", b"openai-beta"})
+"""Client headers whose values are lists."""
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 """What a header value may not hold; a model's name may come from the client."""
@@ -64,7 +67,7 @@ class Relay:
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        headers = dict(scope["headers"])
+        headers = _joined(scope["headers"])
         identity = request_id(headers)
         record = Record(identity.decode(), operation, perf_counter())
         reply = _Reply(send, operation, identity)
@@ -72,8 +75,9 @@ class Relay:
             try:
                 record.caller = self._keys.identify(headers)
                 body = await self._body(headers, receive)
-                async with Presence(receive):
-                    await self._relay(self._call(body, headers, record, record.caller), record, reply)
+                async with Presence(receive) as presence:
+                    call = self._call(body, headers, record, record.caller)
+                    await self._relay(call, record, reply, presence)
             except Failure as failure:
                 record.failure = failure.alone()
                 await reply.fail(record.failure)
@@ -87,18 +91,22 @@ class Relay:
                 record.failure = Internal("The gateway failed.", detail=repr(type(error)))
                 await reply.fail(record.failure)
 
-    async def _relay(self, call: Call, record: Record, reply: "_Reply") -> None:
+    async def _relay(self, call: Call, record: Record, reply: "_Reply", presence: Presence) -> None:
         async with self._exchange.answer(call, record) as answer:
             piece = await answer.read()
             await reply.start(answer, record)
             if not answer.streams:
+                presence.end()
                 await reply.end(piece, length=True)
                 record.sent = perf_counter()
                 return
-            await reply.send(piece)
-            record.sent = perf_counter()
-            while piece := await answer.read():
+            while piece:
                 await reply.send(piece)
+                record.sent = record.sent or perf_counter()
+                if answer.reading.ended:
+                    presence.end()
+                piece = await answer.read()
+            presence.end()
             await reply.end(b"")
 
     def _call(self, body: bytes, headers: Mapping[bytes, bytes], record: Record, caller: Caller) -> Call:
@@ -107,7 +115,7 @@ class Relay:
         request = Request.parse(body, record.operation)
         record.streams = request.stream
         record.prompt_hash = self._prompt_hash.of(request)
-        forwarded = [(name, value) for name, value in headers.items() if name in FORWARDED]
+        forwarded = [(name, headers[name]) for name in FORWARDED if name in headers]
         forwarded.append((b"x-request-id", record.id.encode()))
         return Call(
             record.id, record.operation, request, caller, forwarded, asyncio.get_running_loop().time()
@@ -194,3 +202,12 @@ class _Reply:
     async def _head(self, status: int) -> None:
         self._begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
+
+
+def _joined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name; those that may be sent in several lines are joined (RFC 9110, 5.3)."""
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        for name in _LISTS & headers.keys():
+            headers[name] = b",".join(value for each, value in lines if each == name)
+    return headers

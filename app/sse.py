@@ -13,6 +13,9 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 
+MAX_OPEN_BYTES = 3
+"""The longest beginning of a blank line that may still go on: CR LF CR."""
+
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE = re.compile(rb"(?>\r\n|\n|\r)")
 
@@ -27,19 +30,20 @@ class Framer:
     def __init__(self) -> None:
         self._rest: list[bytes] = []
         self._held = 0
+        self._tail = b""
 
     def feed(self, piece: bytes) -> bytes:
         """The events that are whole with this piece, as they came; b"" where none is."""
         if not self._rest and piece.endswith(b"\n\n") and b"\r" not in piece:
             return piece
-        if not _may_end(piece) and not (self._rest and _may_end(self._rest[-1][-3:] + piece[:3])):
+        window = self._tail + piece
+        end = _last_boundary(window)
+        if not end:
             self._hold(piece)
             return b""
-        self._rest.append(piece)
-        data = b"".join(self._rest)
-        end = _last_boundary(data)
-        self._rest = []
-        self._held = 0
+        end += self._held - len(self._tail)
+        data = b"".join([*self._rest, piece])
+        self._rest, self._held, self._tail = [], 0, b""
         if end < len(data):
             self._hold(data[end:])
         return data[:end]
@@ -49,14 +53,12 @@ class Framer:
         return b"".join(self._rest)
 
     def _hold(self, piece: bytes) -> None:
+        """Keep what has no end yet; only its last bytes can be part of one, so no byte is looked at twice."""
         self._rest.append(piece)
+        self._tail = (self._tail + piece)[-MAX_OPEN_BYTES:]
         self._held += len(piece)
         if self._held > MAX_EVENT_BYTES:
             raise EventTooLong
-
-
-def _may_end(data: bytes) -> bool:
-    return b"\n\n" in data or b"\r" in data
 
 
 def _last_boundary(data: bytes) -> int:

@@ -243,13 +243,36 @@ async def test_a_whole_answer_may_take_longer_than_a_streams_first_content():
         assert await answer_of(upstream) == OK
 
 
-@pytest.mark.parametrize("status", [200, 400])
-async def test_a_body_that_stops_in_the_middle_is_a_timeout_of_the_gap(status):
-    begun = PLAIN.replace(b"200 OK", b"%d X" % status)[:-5]
-    async with asking(begun, close=False) as (upstream, _):
+async def test_a_body_that_stops_in_the_middle_is_a_timeout_of_the_gap():
+    async with asking(PLAIN[:-5], close=False) as (upstream, _):
         with pytest.raises(UpstreamTimeout) as caught:
             await answer_of(upstream)
         assert caught.value.detail == "gap of 0.3 s"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 400000\r\n\r\n" + b"x" * 400_000,
+        b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 9\r\n\r\nhalf",
+        b"HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-encoding: odd\r\ncontent-length: 2\r\n\r\nno",
+    ],
+)
+async def test_a_refusal_is_told_by_its_status_whatever_its_body_is(answer):
+    async with asking(answer, close=False) as (upstream, _):
+        with pytest.raises(UpstreamLimited) as caught:
+            await answer_of(upstream)
+        assert caught.value.headers == {"retry-after": "7"}
+
+
+@pytest.mark.parametrize("close", [True, False])
+async def test_behind_the_end_of_the_answer_a_connection_may_do_what_it_wants(close):
+    done = b"data: [DONE]\n\n"
+    async with asking(EVENTS + chunk(WORD + done), close=close) as (upstream, pool):
+        async with upstream.open(asked(stream=True)) as answer:
+            pieces = [await answer.read(), await answer.read()]
+        assert pieces == [WORD + done, b""]
+        assert pool.open_connections == 0
 
 
 async def test_a_role_without_content_does_not_stop_the_clock():
@@ -321,8 +344,7 @@ async def test_one_who_gives_up_waiting_passes_the_turn_on():
                 asyncio.ensure_future(pool.take(asyncio.get_running_loop().time() + 5)) for _ in range(2)
             ]
             await asyncio.sleep(0.01)
-            pool._next()
-            waiting[0].cancel()
+        waiting[0].cancel()  # its turn has come, and it has not run yet
         connection = await asyncio.wait_for(waiting[1], 1)
         pool.put(connection)
         assert pool.open_connections == 0

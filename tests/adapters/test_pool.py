@@ -11,6 +11,7 @@ import trustme
 from adapters.pool import Origin, Pool, trust
 from app.errors import UpstreamUnavailable
 from tests.support.gateway import gateway_of
+from tests.support.waiting import eventually
 
 PLAIN = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 38\r\n\r\n"
@@ -92,3 +93,42 @@ async def test_small_packets_are_not_held_back(upstream):
 
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     pool.put(connection)
+
+
+async def test_newcomers_do_not_overtake_those_who_wait(upstream):
+    pool = Pool(Origin.of(upstream[1]), limit=1)
+    first = await pool.take(in_a_second())
+    waiting = asyncio.ensure_future(pool.take(in_a_second()))
+    await asyncio.sleep(0.01)
+
+    pool.put(first)
+    newcomer = asyncio.ensure_future(pool.take(in_a_second()))
+    second = await waiting
+
+    assert not newcomer.done()
+    pool.put(second)
+    pool.put(await newcomer)
+
+
+async def test_what_is_idle_for_too_long_is_closed_and_not_counted(upstream):
+    pool = Pool(Origin.of(upstream[1]), idle_seconds=0.1)
+    taken = [await pool.take(in_a_second()) for _ in range(5)]
+    for connection in taken:
+        connection.complete = connection._keeps_alive = True
+        pool.put(connection)
+    assert pool.open_connections == 5
+
+    await eventually(lambda: upstream[0].open_connections == 0)
+
+    assert pool.open_connections == 0
+
+
+async def test_a_connection_put_back_into_a_closed_pool_is_closed(upstream):
+    pool = Pool(Origin.of(upstream[1]))
+    connection = await pool.take(in_a_second())
+    connection.complete = connection._keeps_alive = True
+
+    pool.close()
+    pool.put(connection)
+
+    assert pool.open_connections == 0
