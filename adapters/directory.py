@@ -1,7 +1,9 @@
 """A server's `/models`, asked now and then over httpx: which models it has, and whether it is there at all."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 import msgspec
@@ -13,15 +15,8 @@ from app.errors import UpstreamBroken, UpstreamFailure, UpstreamTimeout, Upstrea
 TIMEOUT_SECONDS = 5.0
 
 
-class _Entry(msgspec.Struct):
-    id: str
-    parent: str | None = None
-    max_model_len: int | None = None
-    context_length: int | None = None
-
-
 class _List(msgspec.Struct):
-    data: list[_Entry]
+    data: list[dict[str, Any]]
 
 
 class Directory:
@@ -41,13 +36,11 @@ class Directory:
         answer = await self.request("GET", "models")
         try:
             found = msgspec.json.decode(answer.content, type=_List)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UpstreamBroken(
                 "The upstream's model list was not understood.", detail="malformed"
             ) from None
-        return [
-            ModelCard(each.id, each.parent, each.max_model_len or each.context_length) for each in found.data
-        ]
+        return [_card(each) for each in found.data if isinstance(each.get("id"), str)]
 
     async def request(
         self,
@@ -58,8 +51,9 @@ class Directory:
     ) -> httpx.Response:
         """One request; raises UpstreamFailure for any status that is not a success."""
         try:
-            answer = await self._client.request(method, path, json=json, timeout=seconds)
-        except httpx.TimeoutException:
+            async with asyncio.timeout(seconds):  # the client's own bounds hold for each read
+                answer = await self._client.request(method, path, json=json, timeout=seconds)
+        except (httpx.TimeoutException, TimeoutError):
             raise UpstreamTimeout("The upstream did not answer in time.", detail=f"{method} {path}") from None
         except httpx.HTTPError as error:
             raise UpstreamUnavailable(
@@ -73,6 +67,17 @@ class Directory:
         await self._client.aclose()
 
 
+def _card(entry: Mapping[str, Any]) -> ModelCard:
+    """An entry of the list as far as it is understood."""
+    parent = entry.get("parent")
+    lengths = (entry.get("max_model_len"), entry.get("context_length"))
+    return ModelCard(
+        entry["id"],
+        parent if isinstance(parent, str) else None,
+        next((length for length in lengths if isinstance(length, int) and length > 0), None),
+    )
+
+
 def _refused(answer: httpx.Response) -> UpstreamFailure:
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers = [(name.lower(), value) for name, value in answer.headers.raw]
     return refusal(answer.status_code, headers, answer.content)

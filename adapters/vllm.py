@@ -17,6 +17,9 @@ from app.contracts import Answer, ModelCard, Outbound, Upstream
 from app.errors import UpstreamFailure, UpstreamUnavailable
 from app.wire import Members
 
+ASIDE_SECONDS = 5.0
+"""How long a replica that could not be reached is asked last."""
+
 LOAD_SECONDS = 120.0
 """How long a replica may take to read an adapter from its disk."""
 
@@ -38,6 +41,11 @@ class Replica:
         self.directory = directory
         self.in_flight = 0
         self.asked = 0
+        self._aside_until = 0.0
+
+    def rank(self, now: float) -> tuple[bool, int, int]:
+        """Lower is asked earlier: who can be reached, who answers fewest, who was asked least."""
+        return now < self._aside_until, self.in_flight, self.asked
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -46,6 +54,9 @@ class Replica:
         try:
             async with self.upstream.open(outbound) as answer:
                 yield answer
+        except UpstreamUnavailable:
+            self._aside_until = asyncio.get_running_loop().time() + ASIDE_SECONDS
+            raise
         finally:
             self.in_flight -= 1
 
@@ -66,7 +77,8 @@ class Vllm:
 
     async def _open(self, outbound: Outbound, held: contextlib.AsyncExitStack) -> Answer:
         """An answer from the least loaded replica, or the next one where a replica cannot be reached."""
-        *others, last = sorted(self._replicas, key=lambda each: (each.in_flight, each.asked))
+        now = asyncio.get_running_loop().time()
+        *others, last = sorted(self._replicas, key=lambda replica: replica.rank(now))
         for replica in others:
             with contextlib.suppress(UpstreamUnavailable):
                 return await held.enter_async_context(replica.open(outbound))

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     keys = commands.add_parser("keys", help="make API keys").add_subparsers(required=True, metavar="action")
     new = keys.add_parser("new", help="make a key, and the lines that let it in")
-    new.add_argument("name", help="what the key is called in logs: letters, digits, _ and -")
+    new.add_argument("name", type=_name, help="what the key is called in logs: letters, digits, _ and -")
     new.set_defaults(run=_new_key)
 
     version = commands.add_parser("version", help="print the version")
@@ -72,6 +73,12 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return int(text)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise argparse.ArgumentTypeError("1 to 64 letters, digits, _ or -")
+    return text
 
 
 def _workers(text: str) -> int:

@@ -15,7 +15,7 @@ from app.errors import UpstreamBroken, UpstreamRefused, UpstreamUnavailable
 from app.operations import CHAT
 from sim.server import Twin
 from tests.support.gateway import twin
-from tests.support.raw import answering, raw_server
+from tests.support.raw import answering, raw_server, read_request
 
 NOWHERE = "http://127.0.0.1:1/v1"
 BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
@@ -65,6 +65,26 @@ async def test_calls_go_to_the_replica_that_is_answering_the_fewest(pair):
         await answered(fleet, asked())
 
     assert [len(each.seen) for each in twins] == [1, 2]
+
+
+async def test_a_replica_that_cannot_be_reached_is_asked_last_for_a_while():
+    asks = 0
+
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asks
+        await read_request(reader)
+        asks += 1
+        writer.write(BUSY)
+
+    async with (
+        raw_server(busy) as port,
+        twin() as (_, url),
+        fleet_of(f"http://127.0.0.1:{port}/v1", url) as fleet,
+    ):
+        for _ in range(5):
+            await answered(fleet, asked())
+
+    assert asks == 1
 
 
 async def test_idle_replicas_take_turns_also_after_failures(pair):

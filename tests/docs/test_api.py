@@ -1,6 +1,6 @@
 """docs/api.md says what the code does: endpoints, headers, errors, timeouts, bounds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from adapters import http1
@@ -26,7 +26,7 @@ def paragraph(beginning: str) -> str:
     return next(each for each in prose(API).split("\n\n") if each.startswith(beginning))
 
 
-def names(headers: frozenset[bytes]) -> set[str]:
+def names(headers: Iterable[bytes]) -> set[str]:
     return {header.decode() for header in headers}
 
 

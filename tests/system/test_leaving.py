@@ -6,7 +6,8 @@ import json
 import pytest
 
 from sim.server import Twin
-from tests.support.gateway import Served
+from tests.support.gateway import Served, gateway_of, twin_configuration
+from tests.support.raw import raw_server, read_request
 from tests.support.waiting import eventually
 
 
@@ -67,3 +68,23 @@ async def test_a_hundred_clients_that_leave_at_random_leave_no_connection_open(g
 
     await eventually(lambda: upstream[0].open_connections == 0, 2)
     await eventually(lambda: gateway.log_text().count('"event":"exchange"') == 100, 2)
+
+
+async def test_a_client_that_leaves_with_the_whole_answer_has_not_left(tmp_path):
+    async def slow_to_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        events = b'data: {"choices":[{"delta":{"content":"all"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"%x\r\n%b\r\n" % (len(events), events)
+        )
+        await asyncio.sleep(0.3)
+        writer.write(b"0\r\n\r\n")
+
+    async with raw_server(slow_to_end) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        async with gateway_of(twin_configuration(url), tmp_path) as gateway:
+            body = {"model": "words", "messages": [], "stream": True}
+            await left_after(gateway, body, 0, until=b"[DONE]\n\n")
+            await eventually(lambda: '"event":"exchange"' in gateway.log_text())
+            assert '"outcome":"ok"' in gateway.log_text()

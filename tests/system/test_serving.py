@@ -190,7 +190,8 @@ def test_a_port_that_is_taken_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["serve", "--port", "x"], ["serve", "--workers", "0"], ["nonsense"], []]
+    "arguments",
+    [["serve", "--port", "x"], ["serve", "--workers", "0"], ["keys", "new", "a: b}"], ["nonsense"], []],
 )
 def test_a_wrong_command_line_is_told(arguments):
     done = run(*arguments)

@@ -1,0 +1,61 @@
+import pytest
+
+from app import sse
+from app.operations import Dialect
+from app.reading import Malformed, Reading
+
+
+def read(dialect: Dialect, *events: bytes) -> Reading:
+    reading = Reading(dialect)
+    reading.events(b"".join(map(sse.write, events)))
+    return reading
+
+
+def test_a_role_is_no_content_and_words_thoughts_and_calls_are():
+    assert not read("chat", b'{"choices":[{"delta":{"role":"assistant","content":""}}]}').started
+    for delta in (b'{"content":"a"}', b'{"reasoning":"a"}', b'{"tool_calls":[{"index":0}]}'):
+        assert read("chat", b'{"choices":[{"delta":%b}]}' % delta).started
+
+
+def test_a_finish_says_that_the_answer_is_whole_and_done_that_nothing_follows():
+    finished = read("chat", b'{"choices":[{"delta":{},"finish_reason":"stop"}]}')
+    assert (finished.finish, finished.finished, finished.ended) == ("stop", True, False)
+    assert read("chat", sse.DONE).ended
+
+
+@pytest.mark.parametrize(
+    ("dialect", "event"),
+    [
+        ("chat", b'{"error":{"message":"x"}}'),
+        ("chat", b'{"object":"error","message":"x"}'),
+        ("responses", b'{"type":"error","message":"x","code":null}'),
+        ("responses", b'{"type":"response.failed","response":{"status":"failed","error":{"message":"x"}}}'),
+        ("messages", b'{"type":"error","error":{"type":"overloaded_error","message":"x"}}'),
+    ],
+)
+def test_an_error_is_one_in_every_dialect(dialect, event):
+    reading = read(dialect, event)
+
+    assert (reading.failed, reading.ended) == (True, True)
+
+
+@pytest.mark.parametrize("event", [b'{"error":null,"choices":[]}', b'{"type":"response.completed"}'])
+def test_what_is_none_is_not_taken_for_one(event):
+    assert not read("responses", event).failed
+
+
+def test_an_event_of_an_unknown_shape_is_content_and_one_that_is_no_json_is_malformed():
+    assert read("chat", b'{"choices":"odd"}').started
+    with pytest.raises(Malformed):
+        read("chat", b'{"choices":')
+
+
+def test_usage_grows_over_the_events():
+    reading = read(
+        "messages",
+        b'{"type":"message_start","message":{"usage":{"input_tokens":5}}}',
+        b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":8}}',
+    )
+
+    assert reading.usage is not None
+    assert (reading.usage.input_tokens, reading.usage.output_tokens, reading.finish) == (5, 8, "end_turn")
