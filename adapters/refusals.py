@@ -13,13 +13,17 @@ import msgspec
 
 from app.contracts import Headers
 from app.errors import (
+    ContentFiltered,
+    ContextTooLong,
     CredentialRejected,
+    ModelMissing,
     Unsupported,
     UpstreamBroken,
+    UpstreamConflict,
     UpstreamFailure,
+    UpstreamGaveUp,
     UpstreamLimited,
     UpstreamRefused,
-    UpstreamTimeout,
     UpstreamUnavailable,
 )
 from app.operations import Dialect
@@ -27,6 +31,14 @@ from app.operations import Dialect
 _OURS = frozenset({401, 402, 403})
 _UNAVAILABLE = frozenset({503, 529})
 _TIMED_OUT = frozenset({408, 504})
+_NOT_NOW = frozenset({409, 425})
+_REFUSED_AS: Mapping[str, type[UpstreamRefused]] = {
+    "context_length_exceeded": ContextTooLong,
+    "model_not_found": ModelMissing,
+    "content_filter": ContentFiltered,
+    "content_policy_violation": ContentFiltered,
+}
+"""Refusals that mean something to the choice of a route, by their code."""
 _MAX_MESSAGE = 2000
 _LLAMA_CPP = re.compile(r"Failed to parse (messages|tools)|Unknown reasoning format|input is not supported")
 """The client's own mistakes that llama.cpp answers with 500."""
@@ -73,13 +85,13 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
     if status == 429:
         return UpstreamLimited("The upstream's rate limit is reached.", detail=inside, headers=kept)
     if status in _TIMED_OUT:
-        return UpstreamTimeout("The upstream did not answer in time.", detail=inside)
+        return UpstreamGaveUp("The upstream did not answer in time.", detail=inside, headers=kept)
     if status in _UNAVAILABLE:
         return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
     if status == 500 and (_LLAMA_CPP.search(said.message) or _TOO_LONG.search(said.message)):
         status = 400
     if status >= 500:
-        return UpstreamBroken("The upstream failed.", detail=inside)
+        return UpstreamBroken("The upstream failed.", detail=inside, headers=kept)
     passes = said.proper and said.anthropic == (dialect == "messages")
     return _refused(status, said, body if passes else None, kept)
 
@@ -87,14 +99,16 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
 def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str]) -> UpstreamRefused:
     """The client's own mistake: as the upstream told it, or told again in the client's terms."""
     if status == 404 and said.message in _NO_SUCH_PATH:
-        return UpstreamRefused(
+        return ModelMissing(
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
         )
-    return UpstreamRefused(
+    code = _code(status, said)
+    kind = UpstreamConflict if status in _NOT_NOW else _REFUSED_AS.get(code or "", UpstreamRefused)
+    return kind(
         status,
         said.message or f"The upstream refused the request ({status}).",
         type="invalid_request_error",
-        code=said.code or _code(status, said),
+        code=said.code or code,
         param=said.param,
         raw=raw,
         headers=kept,
@@ -107,6 +121,11 @@ def _kept(headers: Headers) -> Mapping[str, str]:
 
 
 def _code(status: int, said: _Said) -> str | None:
+    """What the refusal is about, whatever words it uses for that."""
+    if said.code in _REFUSED_AS:
+        return said.code
+    if said.type in _REFUSED_AS:
+        return said.type
     if status == 404 and (said.param == "model" or "model" in said.message.lower()):
         return "model_not_found"
     if _TOO_LONG.search(said.message):

@@ -19,11 +19,16 @@
     ├── Stopping                503  the gateway stops, and its time to finish is over
     └── UpstreamFailure              the upstream, not the client, is at fault
         ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
+        │   ├── ContextTooLong       the prompt is longer than the model's context
+        │   ├── ContentFiltered      its filter does not let the prompt or the answer through
+        │   ├── ModelMissing         it has no such model
+        │   └── UpstreamConflict     409 or 425: not now
         ├── UpstreamLimited     429  its rate limit, with Retry-After where it said when
         ├── UpstreamBroken      502  reset, cut, not HTTP, not JSON, 5xx
         ├── CredentialRejected  502  our key is not accepted, or the account is out of money
         ├── UpstreamUnavailable 503  no connection, no free connection, overloaded
-        └── UpstreamTimeout     504  connect, first content, gap or total time is over
+        └── UpstreamTimeout     504  first content, gap or total time is over
+            └── UpstreamGaveUp       the upstream itself says 408 or 504
 
 `message` goes to the client and never holds a prompt's text, a key or an address; `detail` goes to the log.
 """
@@ -201,7 +206,13 @@ class Stopping(Failure):
 
 
 class UpstreamFailure(Failure):
-    """The upstream answered with a failure, badly, or not at all."""
+    """The upstream answered with a failure, badly, or not at all.
+
+    `where` is the replica it happened at, `elsewhere` whether one that was not asked yet stands by.
+    """
+
+    where = ""
+    elsewhere = False
 
 
 class UpstreamRefused(UpstreamFailure):
@@ -233,6 +244,22 @@ class UpstreamRefused(UpstreamFailure):
         return self.raw if self.raw is not None else super().body(dialect)
 
 
+class ContextTooLong(UpstreamRefused):
+    """The prompt does not fit into the model's context."""
+
+
+class ContentFiltered(UpstreamRefused):
+    """A filter at the upstream has refused; that is an answer, and is not routed around."""
+
+
+class ModelMissing(UpstreamRefused):
+    """The upstream has no such model."""
+
+
+class UpstreamConflict(UpstreamRefused):
+    """409 or 425: the same request may be taken a moment later."""
+
+
 class UpstreamLimited(UpstreamFailure):
     status = 429
     type = "rate_limit_error"
@@ -261,3 +288,7 @@ class UpstreamTimeout(UpstreamFailure):
     status = 504
     type = "upstream_error"
     code = "upstream_timeout"
+
+
+class UpstreamGaveUp(UpstreamTimeout):
+    """The upstream itself answered that the time is over."""
