@@ -6,12 +6,14 @@ What flows is a frozen value; what acts has one method. Everything that can stil
 raised while a context is entered; after that an `Answer` is only read.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.operations import Operation
+from app.outcomes import ErrorClass
 from app.reading import Reading
 from app.usage import Usage
 from app.wire import Request
@@ -33,7 +35,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds)."""
+    """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds).
+
+    `timeout_seconds` is what the client gives it at most.
+    """
 
     id: str
     operation: Operation
@@ -41,6 +46,7 @@ class Call:
     caller: Caller
     headers: Headers
     started: float
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,9 @@ class Route:
     """Where a call may go: an upstream, its own name for the model, and why.
 
     `alias` is the configured name in front of it (`upstream/*` where a client named the upstream itself), so
-    metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request where the client sent none.
+    metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
+    where the client sent none. `on` are the classes of failure that this route is taken for, where it is not the
+    first; None is all of them.
     """
 
     upstream: str
@@ -56,6 +64,40 @@ class Route:
     alias: str
     reason: str
     defaults: Mapping[str, bytes] = field(default_factory=dict)
+    on: frozenset[ErrorClass] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hedging:
+    """A second attempt where the first is slow: after so many seconds (None: what 95 % of the answers take to
+    their first content), for at most this share of the requests.
+    """
+
+    share: float = 0.05
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How far the gateway goes for one call.
+
+    `retries` on one route, `attempts` in all (retries, fallbacks, hedges and rescues together), `timeout_seconds`
+    for everything (None: what the first route's upstream allows). `rescue` continues a stream that broke.
+    """
+
+    retries: int = 2
+    attempts: int = 5
+    timeout_seconds: float | None = None
+    rescue: bool = True
+    hedging: Hedging | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The routes of one call, best first, at least one; and how far to go."""
+
+    routes: Sequence[Route]
+    policy: Policy = Policy()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +114,8 @@ class Timeouts:
 class Outbound:
     """What an upstream is asked: the operation, the JSON body and the client's headers that may go there.
 
-    `deadline` is the moment (event loop's clock) at which the whole call must have ended.
+    `deadline` is the moment (event loop's clock) at which the whole call must have ended, `first_by` the one at
+    which its first content must be here. `tried` are the replicas that this call has failed at.
     """
 
     operation: Operation
@@ -81,6 +124,8 @@ class Outbound:
     stream: bool
     headers: Headers
     deadline: float
+    first_by: float = math.inf
+    tried: frozenset[str] = frozenset()
 
 
 class Answer(Protocol):
@@ -129,6 +174,8 @@ class CannotStart(Exception):
 class Source:
     """An upstream with what surrounds it: the operations it speaks and how long a call may take (seconds).
 
+    `continues` says that it goes on with a message of the assistant's that ends the prompt.
+
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
     (`start` raises CannotStart); `connections` counts open ones.
     """
@@ -140,6 +187,7 @@ class Source:
     start: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
     connections: Callable[[], int]
+    continues: bool = False
 
 
 class Permit(Protocol):
@@ -155,8 +203,8 @@ class Limiter(Protocol):
 
 
 class Routing(Protocol):
-    def decide(self, call: Call) -> Sequence[Route]:
-        """The routes to try, best first; raises UnknownModel. Pure."""
+    def decide(self, call: Call) -> Plan:
+        """The routes to try, and how far to go; raises UnknownModel. Pure."""
 
 
 @dataclass(frozen=True, slots=True)
