@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.operations import Operation
-from app.outcomes import ErrorClass
+from app.outcomes import FallbackClass
 from app.reading import Reading
 from app.usage import Usage
 from app.wire import Request
@@ -55,8 +55,8 @@ class Route:
 
     `alias` is the configured name in front of it (`upstream/*` where a client named the upstream itself), so
     metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
-    where the client sent none. `on` are the classes of failure that this route is taken for, where it is not the
-    first; None is all of them.
+    where the client sent none. `when` are the classes of failure that this route is taken for, where it is
+    not the first; None is all of them.
     """
 
     upstream: str
@@ -64,7 +64,7 @@ class Route:
     alias: str
     reason: str
     defaults: Mapping[str, bytes] = field(default_factory=dict)
-    on: frozenset[ErrorClass] | None = None
+    when: frozenset[FallbackClass] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Plan:
     """The routes of one call, best first, at least one; and how far to go."""
 
     routes: Sequence[Route]
-    policy: Policy = Policy()  # noqa: RUF009 - frozen
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-import orjson
-
 from adapters.building import sources as build_sources
 from app import config
 from app.codecs import Identity
-from app.contracts import Caller, Route, Source
+from app.contracts import Caller, Source
 from app.door import Door
 from app.exchange import Exchange
 from app.health import Doctor
@@ -22,6 +20,7 @@ from app.metrics import Metrics, collect_stale_gauges
 from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.relay import Relay
+from app.routing.configured import defaults, plans
 from app.routing.fixed import Fixed
 from app.sink import Sink
 from routers import api
@@ -35,7 +34,7 @@ def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Do
     readiness = Readiness()
     inventory = Inventory(sources)
     keys = _keys(settings)
-    routing = _routing(settings)
+    routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
         Exchange(Unlimited(), routing, Identity(), sources),
         keys,
@@ -80,26 +79,6 @@ def _keys(settings: config.Config) -> Keys:
     if not settings.keys:
         return SingleUser(settings.server.cors_origins)
     return Configured({key.sha256: Caller(key.id, key.allowed) for key in settings.keys})
-
-
-def _routing(settings: config.Config) -> Fixed:
-    own = {name: _own_defaults(upstream) for name, upstream in settings.upstreams.items()}
-    aliases = {
-        alias: Route(
-            model.upstream,
-            model.model,
-            alias,
-            "configured",
-            dict(own[model.upstream]) | {name: orjson.dumps(value) for name, value in model.defaults.items()},
-        )
-        for alias, model in settings.models.items()
-    }
-    return Fixed(aliases, own)
-
-
-def _own_defaults(upstream: config.Upstream) -> Mapping[str, bytes]:
-    """Nebius documents two different defaults for max_tokens, so one is always sent."""
-    return {"max_tokens": b"%d" % upstream.max_tokens} if isinstance(upstream, config.Nebius) else {}
 
 
 def _connections(sources: Mapping[str, Source]) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from app.errors import (
     ContentFiltered,
@@ -62,10 +62,10 @@ TABLE: Mapping[type[Failure], Meaning] = {
 }
 """A silent route is not asked again: what did not answer once has most of the deadline already."""
 
-MOVES_ON: tuple[ErrorClass, ...] = tuple(
-    name for name in get_args(ErrorClass) if any(m.moves_on for m in TABLE.values() if m.error_class == name)
-)
-"""The classes that a fallback can be configured for."""
+FallbackClass = Literal[
+    "context_length", "missing", "rate_limit", "server", "unreachable", "timeout", "credential"
+]
+"""The classes for which the next route is taken."""
 
 
 def meaning(failure: Failure) -> Meaning:

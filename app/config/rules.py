@@ -14,7 +14,7 @@ from app.yaml_source import Path
 
 def broken_rules(document: Document) -> Iterator[Fault]:
     """What does not fit together."""
-    for rule in (_routes, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure, _any_page):
+    for rule in (_routes, _fallbacks, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure, _any_page):
         yield from rule(document)
 
 
@@ -28,6 +28,25 @@ def _routes(document: Document) -> Iterator[Fault]:
             subject, said = _subject(document, path, name)
             message = f"{subject} is not an upstream{choice(said, upstreams)}"
             yield document.fault(("models", alias, "upstream"), message)
+
+
+def _fallbacks(document: Document) -> Iterator[Fault]:
+    aliases, upstreams = document.members("models"), document.members("upstreams")
+    for alias, model in aliases.items():
+        if not isinstance(model, dict):
+            continue
+        for index, item in enumerate(document.items("models", alias, "fallbacks")):
+            path: Path = ("models", alias, "fallbacks", index)
+            if isinstance(item, dict):
+                path = (*path, "to")
+            name = document.text(*path) or ""
+            upstream, rest = split_route(name)
+            if name == alias:
+                yield document.fault(path, "must be another model than the one that it stands in for")
+            elif name and name not in aliases and not (rest and upstream in upstreams):
+                subject, said = _subject(document, path, name)
+                message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
+                yield document.fault(path, message)
 
 
 def _subject(document: Document, path: Path, name: str) -> tuple[str, str | None]:

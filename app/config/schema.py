@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -21,7 +21,9 @@ from app.config.values import (
     expects,
     wrong,
 )
+from app.contracts import Policy
 from app.operations import OPERATIONS
+from app.outcomes import FallbackClass
 from app.yaml_source import Path, plain_value
 
 MASK = "**********"
@@ -32,6 +34,7 @@ _GIVEN_BY_CLIENT = {"model", "stream", "stream_options"} | {
     name for operation in OPERATIONS.values() for name in operation.required
 }
 _HASH_OF_NOTHING = hashlib.sha256().hexdigest()
+_POLICY = Policy()
 _JSON_INTEGERS = range(-(2**63), 2**64)
 
 
@@ -81,6 +84,38 @@ def _json(value: Any) -> Any:
     return value
 
 
+class Fallback(Settings):
+    """Where a call goes when the routes before have failed."""
+
+    model_config = ConfigDict(json_schema_extra={"expects": "a model's name, or a mapping"})
+
+    to: Annotated[str, expects("a name of `models`, or upstream/model")] = Field(
+        description="a name of `models`, or upstream/model"
+    )
+    when: tuple[FallbackClass, ...] = Field(
+        default=get_args(FallbackClass),
+        min_length=1,
+        description="the classes of failure that it is taken for",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"to": value} if isinstance(value, str) else value
+
+
+class Hedge(Settings):
+    """A second attempt beside one that is slow; the first to answer is taken, the other is let go."""
+
+    share: Annotated[float, Field(gt=0, le=1), FromText] = Field(
+        default=0.05, description="at most this share of the requests gets one"
+    )
+    after_seconds: Annotated[Seconds | None, EmptyIsNull] = Field(
+        default=None,
+        description="how long the first may take to its first content; null is what 95 % of answers take",
+    )
+
+
 class Model(Settings):
     """A name that clients ask for, and what answers."""
 
@@ -92,6 +127,25 @@ class Model(Settings):
     )
     defaults: Annotated[Mapping[str, Any], AfterValidator(_members)] = Field(
         default={}, description="members of the request, set where the client sends none"
+    )
+    fallbacks: tuple[Fallback, ...] = Field(
+        default=(), description="where a call goes when this fails, best first"
+    )
+    retries: Annotated[int, Field(ge=0, le=10), FromText] = Field(
+        default=_POLICY.retries, description="how often one route is asked again"
+    )
+    attempts: Annotated[int, Field(ge=1, le=20), FromText] = Field(
+        default=_POLICY.attempts,
+        description="attempts of one call in all: retries, fallbacks, hedges and rescues together",
+    )
+    timeout_seconds: Annotated[Seconds | None, EmptyIsNull] = Field(
+        default=None, description="for everything; null is the upstream's `timeouts.total`"
+    )
+    rescue: Flag = Field(
+        default=_POLICY.rescue, description="whether a stream that breaks is continued on a new attempt"
+    )
+    hedge: Hedge | None = Field(
+        default=None, description="a second attempt where the first is slow; null is none"
     )
 
     @model_validator(mode="before")

@@ -1,37 +1,37 @@
 """Fixed routing: the configuration says where each name goes."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from app.contracts import Call, Caller, Route
+from app.contracts import Call, Caller, Plan, Route
 from app.errors import ForbiddenModel, UnknownModel
 
 
 class Fixed:
     """Aliases from the configuration, and `upstream/model` for any model an upstream has."""
 
-    def __init__(self, aliases: Mapping[str, Route], upstreams: Mapping[str, Mapping[str, bytes]]) -> None:
+    def __init__(self, aliases: Mapping[str, Plan], upstreams: Mapping[str, Mapping[str, bytes]]) -> None:
         """`upstreams` are the names that may be addressed directly, with their default members."""
         self._aliases = aliases
         self._upstreams = upstreams
 
-    def decide(self, call: Call) -> Sequence[Route]:
+    def decide(self, call: Call) -> Plan:
         asked = call.request.model
         if not call.caller.may_use(asked):
             raise self._forbidden(call)
-        route = self._aliases.get(asked)
-        if route is not None:
-            return (route,)
+        plan = self._aliases.get(asked)
+        if plan is not None:
+            return plan
         upstream, slash, model = asked.partition("/")
         if slash and model and upstream in self._upstreams:
-            return (
+            return Plan((
                 Route(upstream, model, f"{upstream}/*", "named by the client", self._upstreams[upstream]),
-            )
+            ))
         raise self._unknown(call)
 
     def names(self, caller: Caller) -> Mapping[str, Route]:
         """The configured names that this caller may use."""
-        return {name: route for name, route in self._aliases.items() if caller.may_use(name)}
+        return {name: plan.routes[0] for name, plan in self._aliases.items() if caller.may_use(name)}
 
     def _forbidden(self, call: Call) -> ForbiddenModel:
         allowed = sorted(call.caller.models or ())
