@@ -82,9 +82,10 @@ class OpenAIHttp:
 
     def _first(self, outbound: Outbound) -> float:
         """When something must be here: of an answer that is not streamed nothing comes before it is whole."""
+        latest = min(outbound.first_by, outbound.deadline)
         if not outbound.stream:
-            return outbound.deadline
-        return min(asyncio.get_running_loop().time() + self._timeouts.first_content, outbound.deadline)
+            return latest
+        return min(asyncio.get_running_loop().time() + self._timeouts.first_content, latest)
 
     async def _ask(self, outbound: Outbound, clock: "_Clock") -> Connection:
         """A connection on which the head of the answer has arrived.
@@ -96,7 +97,7 @@ class OpenAIHttp:
         fresh = False
         while True:
             now = asyncio.get_running_loop().time()
-            connection = await self._pool.take(min(now + self._timeouts.connect, clock.deadline), fresh=fresh)
+            connection = await self._pool.take(min(now + self._timeouts.connect, clock.first), fresh=fresh)
             reused = connection.used > 0
             try:
                 await connection.ask(pieces, clock.first)
@@ -137,7 +138,7 @@ class OpenAIHttp:
                 "The upstream's answer was not understood.", detail=f"status {connection.status}"
             )
         kind = found.get(b"content-type", b"").split(b";")[0].strip().lower()
-        reading = Reading(outbound.operation.dialect)
+        reading = Reading(outbound.operation.dialect, keeps_text=outbound.keeps_text)
         kept = [header for header in connection.headers if header[0] in PASSED_ON]
         if kind == b"text/event-stream":
             stream = Stream(body, kept, reading)
@@ -184,6 +185,7 @@ class Stream:
         self._body = body
         self._framer = sse.Framer()
         self._held: list[bytes] = []
+        self._fault: UpstreamBroken | None = None
 
     async def start(self) -> None:
         """Hold events back until one has content; an error before it is a failure, not a stream."""
@@ -206,6 +208,8 @@ class Stream:
 
     async def _next(self) -> bytes:
         """The next whole events; b"" when the stream has ended as it should."""
+        if self._fault is not None:
+            raise self._fault
         while True:
             piece = await self._piece()
             events = self._frame(piece) if piece else self._last()
@@ -213,7 +217,10 @@ class Stream:
                 try:
                     self.reading.events(events)
                 except Malformed as error:
-                    raise UpstreamBroken("The upstream sent a malformed event.", detail=str(error)) from None
+                    self._fault = UpstreamBroken("The upstream sent a malformed event.", detail=str(error))
+                    if not error.before:
+                        raise self._fault from None
+                    return error.before
                 return events
             if not piece:
                 return b""

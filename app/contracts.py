@@ -116,6 +116,7 @@ class Outbound:
 
     `deadline` is the moment (event loop's clock) at which the whole call must have ended, `first_by` the one at
     which its first content must be here. `tried` are the replicas that this call has failed at.
+    `keeps_text` says that the reading shall remember the text of the answer.
     """
 
     operation: Operation
@@ -126,6 +127,7 @@ class Outbound:
     deadline: float
     first_by: float = math.inf
     tried: frozenset[str] = frozenset()
+    keeps_text: bool = False
 
 
 class Answer(Protocol):

@@ -1,18 +1,69 @@
 """One record per exchange: written when it ends, however it ends, and read by metrics and log."""
 
+import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Literal
 
 from app.contracts import Caller, Route
 from app.errors import Failure
 from app.operations import Operation
+from app.reading import Reading
 from app.usage import Usage
 
 GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds in seconds of the buckets that gaps between chunks are counted in."""
+
+
+AttemptKind = Literal["first", "retry", "fallback", "hedge", "rescue"]
+
+
+class Attempt:
+    """One try of one route. Times as in a record."""
+
+    __slots__ = ("ended", "first_content", "kind", "outcome", "reading", "route", "started")
+
+    def __init__(self, route: Route, kind: AttemptKind) -> None:
+        self.route = route
+        self.kind = kind
+        self.started = perf_counter()
+        self.first_content = 0.0
+        self.ended = 0.0
+        self.outcome = ""
+        """`ok`, the failure's kind, or `cancelled`; empty while it runs."""
+        self.reading: Reading | None = None
+
+    def begin(self, reading: Reading) -> None:
+        """The first content is here."""
+        self.first_content = perf_counter()
+        self.reading = reading
+
+    def end(self, error: BaseException | None) -> None:
+        """It is over, by this error or well."""
+        self.ended = perf_counter()
+        if error is None or (self.reading is not None and self.reading.ended and not self.reading.failed):
+            self.outcome = "ok"
+        elif isinstance(error, Failure):
+            self.outcome = error.kind
+        else:
+            self.outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal"
+
+    def usage(self, input_tokens: Callable[[], int]) -> Usage:
+        """What the upstream reported; where it did not, output is counted by events with content, and
+        `input_tokens` estimates the rest. An attempt without an answer used nothing that is known.
+        """
+        if self.reading is None:
+            return _NOTHING
+        if self.reading.usage is not None:
+            return self.reading.usage
+        written = self.reading.content_events
+        return Usage(input_tokens(), written, estimated=True) if written else _NOTHING
+
+
+_NOTHING = Usage()
 
 
 class Record:
@@ -21,9 +72,9 @@ class Record:
     """
 
     __slots__ = (
-        "answered", "arrived", "asked", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",
+        "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",
         "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "operation", "prompt_hash",
-        "route", "sent", "streams", "usage", "wall",
+        "rescues", "route", "sent", "streams", "usage", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002
@@ -32,19 +83,17 @@ class Record:
         self.wall = time.time()
         self.arrived = arrived
         """When the whole request was here."""
-        self.asked = 0.0
-        """When it was handed to the upstream."""
-        self.first_content = 0.0
-        """When the upstream's first content was here."""
-        self.sent = 0.0
-        """When that was handed to the client's connection."""
-        self.answered = 0.0
-        """When the upstream's last byte was here."""
-        self.ended = 0.0
+        self.asked = self.first_content = self.sent = self.answered = self.ended = 0.0
+        """When the request was handed to an upstream, its first content was here, that was handed to the client's
+        connection, the upstream's last byte was here, and all was over.
+        """
         self.caller: Caller | None = None
         self.model = ""
         """The configured name that was asked for; a name that nothing is configured for stays out."""
         self.route: Route | None = None
+        """The one that answered, or was tried last."""
+        self.attempts: list[Attempt] = []
+        self.rescues = 0
         self.streams = False
         self.failure: Failure | None = None
         self.finish: str | None = None

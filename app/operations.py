@@ -16,7 +16,8 @@ class Operation:
     """One thing a client can ask a model for.
 
     `resource` is the path below the upstream's base URL; a `rooted` one is below the server's root instead.
-    `asks_usage` says that a stream reports its usage only when `stream_options.include_usage` asks for it.
+    `asks_usage` says that a stream reports its usage only when `stream_options.include_usage` asks for it,
+    `continuable` that another call can go on with a stream that broke.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Operation:
     required: Mapping[str, Kind] = field(default_factory=dict)
     streams: bool = True
     asks_usage: bool = False
+    continuable: bool = False
     rooted: bool = False
 
     @property
@@ -32,8 +34,12 @@ class Operation:
         return self.path.removeprefix("/v1")
 
 
-CHAT = Operation("chat", "/v1/chat/completions", "chat", {"messages": "array"}, asks_usage=True)
-COMPLETIONS = Operation("completions", "/v1/completions", "completions", {"prompt": "text"}, asks_usage=True)
+CHAT = Operation(
+    "chat", "/v1/chat/completions", "chat", {"messages": "array"}, asks_usage=True, continuable=True
+)
+COMPLETIONS = Operation(
+    "completions", "/v1/completions", "completions", {"prompt": "text"}, asks_usage=True, continuable=True
+)
 EMBEDDINGS = Operation("embeddings", "/v1/embeddings", "plain", {"input": "text"}, streams=False)
 RESPONSES = Operation("responses", "/v1/responses", "responses")
 MESSAGES = Operation("messages", "/v1/messages", "messages", {"messages": "array"})

@@ -59,8 +59,46 @@ _ERRORS = frozenset({"error", "response.failed"})
 _ENDS = frozenset({"response.completed", "response.incomplete", "message_stop"}) | _ERRORS
 
 
+MAX_KEPT_CHARACTERS = 256 * 1024
+"""How much text of a stream is kept for the case that it breaks."""
+
+_SPLICED = frozenset({"role", "content", "reasoning_content", "reasoning"})
+"""What a delta may hold where a stream can be continued by another one."""
+
+
 class Malformed(Exception):
-    """The answer is not what its content type says."""
+    """The answer is not what its content type says; `before` are the whole events in front of the fault."""
+
+    before = b""
+
+
+class Said:
+    """The text of a stream so far, for the case that it breaks; `plain` while nothing but text has come."""
+
+    __slots__ = ("_pieces", "_size", "plain")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+        self.plain = True
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    def add(self, choice: _Choice) -> None:
+        delta = choice.delta or {}
+        if len(delta) > 1 and not delta.keys() <= _SPLICED:
+            self.plain = self.plain and not any(delta[name] for name in delta.keys() - _SPLICED)
+        text = choice.text or delta.get("content")
+        if isinstance(text, str):
+            self._pieces.append(text)
+            self._size += len(text)
+        elif text:
+            self.plain = False
+        if self._size > MAX_KEPT_CHARACTERS:
+            self.plain = False
+            self._pieces.clear()
 
 
 def _has_content(delta: dict[str, Any] | None) -> bool:
@@ -73,13 +111,15 @@ class Reading:
     """Grows while an answer is read.
 
     `started` says that content has come, `finished` that the answer said so itself, `failed` that it holds an
-    error object, `ended` that nothing worth having follows. `content_events` counts events with content, the best estimate of output tokens where an
-    upstream reports none.
+    error object, `ended` that nothing worth having follows. `content_events` counts events with content, the best
+    estimate of output tokens where an upstream reports none. `said` is the text, where it is kept.
     """
 
-    __slots__ = ("_dialect", "content_events", "ended", "failed", "finish", "finished", "started", "usage")
+    __slots__ = (
+        "_dialect", "content_events", "ended", "failed", "finish", "finished", "said", "started", "usage",
+    )  # fmt: skip
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
         self._dialect = dialect
         self.usage: Usage | None = None
         self.finish: str | None = None
@@ -88,6 +128,7 @@ class Reading:
         self.finished = False
         self.failed = False
         self.ended = False
+        self.said = Said() if keeps_text else None
 
     def whole(self, body: bytes) -> None:
         """Read a plain answer. Raises Malformed where it is not JSON."""
@@ -106,10 +147,16 @@ class Reading:
 
     def events(self, piece: bytes) -> None:
         """Read whole events of a stream. Raises Malformed where an event's data is not JSON."""
+        position = 0
         for event in sse.split(piece):
             payload = sse.data(event)
             if payload:
-                self._event(payload)
+                try:
+                    self._event(payload)
+                except Malformed as error:
+                    error.before = piece[:position]
+                    raise
+            position += len(event)
 
     def _event(self, payload: bytes) -> None:
         if payload == sse.DONE:
@@ -135,6 +182,8 @@ class Reading:
         for choice in choices:
             if choice.text or _has_content(choice.delta):
                 self._content()
+                if self.said is not None:
+                    self.said.add(choice)
             if choice.finish_reason:
                 self.finish = choice.finish_reason
                 self.started = self.finished = True

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app import sse
-from app.exchange import without_usage
+from app.following import without_usage
 from tests.support.gateway import RECORDED, gateway_of, twin_configuration
 
 STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))

@@ -1,0 +1,30 @@
+"""How many tokens a prompt has, where the upstream did not say."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.contracts import Call
+
+BYTES_A_TOKEN = 4
+"""OpenAI's rule of thumb for English; other languages have fewer bytes a token, code has about as many."""
+
+_PROMPTS = ("messages", "prompt", "input", "system", "instructions")
+_TEXTS = ("content", "text")
+
+
+def input_tokens(call: Call) -> int:
+    """An estimate: the bytes of the prompt's texts, by four. Images and tools are not counted."""
+    members = call.request.members
+    size = sum(len(text.encode()) for name in _PROMPTS for text in _texts(members.value(name)))
+    return -(-size // BYTES_A_TOKEN)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for name in _TEXTS:
+            yield from _texts(value.get(name))

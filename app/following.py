@@ -1,0 +1,102 @@
+"""An answer on its way to the client: counted, gone on with where it breaks, without what nobody but the gateway asked for."""
+
+from time import perf_counter
+
+import msgspec
+
+from app import sse
+from app.contracts import Answer, Call
+from app.errors import UpstreamBroken, UpstreamFailure
+from app.journal import Record
+from app.operations import Dialect
+from app.outbound import asks_usage_itself
+from app.passing import Passing
+from app.reading import Reading
+from app.rescue import Rescuing, obstacle
+
+
+class _UsageEvent(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: msgspec.Raw = msgspec.Raw()
+
+
+_usage_event = msgspec.json.Decoder(_UsageEvent)
+
+
+class Followed(Passing):
+    """The answer that the client gets."""
+
+    def __init__(self, answer: Answer, call: Call, record: Record, rescuing: Rescuing | None) -> None:
+        super().__init__(answer)
+        self._call = call
+        self._record = record
+        self._rescuing = rescuing if answer.streams else None
+        self._broken: UpstreamFailure | None = None
+        self._hides_usage = asks_usage_itself(call)
+        record.streams = answer.streams
+        record.first_content = perf_counter()
+
+    async def read(self) -> bytes:
+        while piece := await self._piece():
+            self._record.chunk(perf_counter(), len(piece))
+            if self._hides_usage and b'"usage"' in piece:
+                piece = without_usage(piece)
+            if piece:
+                return piece
+        self._record.answered = perf_counter()
+        if self.reading.failed:  # the upstream told the client itself
+            self._record.failure = _failed()
+        return b""
+
+    async def _piece(self) -> bytes:
+        """The next piece, of the answer or of the one that goes on in its place."""
+        if self._rescuing is None:
+            return await self._answer.read()
+        while True:
+            try:
+                piece = await self._unbroken()
+            except UpstreamFailure as failure:
+                self._broken = None
+                self._answer = await self._rescuing.gone_on(failure, self.reading)
+                continue
+            self._rescuing.head = self._rescuing.head or piece
+            if self.reading.failed and not obstacle(self._call, self.reading):
+                self._broken = _failed()
+                piece = sound_part(piece, self._call.operation.dialect)
+                if not piece:
+                    continue
+            return piece
+
+    async def _unbroken(self) -> bytes:
+        if self._broken is not None:
+            raise self._broken
+        return await self._answer.read()
+
+
+def _failed() -> UpstreamBroken:
+    return UpstreamBroken("The upstream failed.", detail="an error event in the stream")
+
+
+def sound_part(events: bytes, dialect: Dialect) -> bytes:
+    """The events in front of the one that holds an error."""
+    reading = Reading(dialect)
+    sound: list[bytes] = []
+    for event in sse.split(events):
+        reading.events(event)
+        if reading.failed:
+            break
+        sound.append(event)
+    return b"".join(sound)
+
+
+def without_usage(events: bytes) -> bytes:
+    """The events, less those that hold usage and no choice."""
+    return b"".join(event for event in sse.split(events) if not _only_usage(event))
+
+
+def _only_usage(event: bytes) -> bool:
+    try:
+        found = _usage_event.decode(sse.data(event))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return found.choices == [] and bytes(found.usage).startswith(b"{")

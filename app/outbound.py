@@ -1,0 +1,44 @@
+"""What an upstream is asked for a call: the client's body with the members set that have to be."""
+
+from app.contracts import Call, Outbound, Route
+from app.routing.defaults import members_to_set
+from app.wire import Members, Request
+
+
+def outbound(  # noqa: PLR0913 - what an outbound is made of
+    call: Call,
+    request: Request,
+    route: Route,
+    *,
+    deadline: float,
+    first_by: float,
+    tried: frozenset[str],
+    keeps_text: bool,
+) -> Outbound:
+    """The request for this route; `request` is the client's, or what was made of it."""
+    members = members_to_set(call.operation, request, route)
+    if asks_usage_itself(call):
+        members["stream_options"] = _asking_usage(request)
+    return Outbound(
+        operation=call.operation,
+        model=route.model,
+        body=request.members.replaced(members),
+        stream=request.stream,
+        headers=call.headers,
+        deadline=deadline,
+        first_by=first_by,
+        tried=tried,
+        keeps_text=keeps_text and call.operation.continuable,
+    )
+
+
+def asks_usage_itself(call: Call) -> bool:
+    """Whether the gateway asks for a stream's usage on its own account."""
+    return call.operation.asks_usage and call.request.stream and not call.request.include_usage
+
+
+def _asking_usage(request: Request) -> bytes:
+    """The client's stream options, with usage asked for."""
+    raw = request.members.raw("stream_options")
+    options = Members.of(b"{}" if raw in {None, b"null"} else raw)
+    return options.replaced({"include_usage": b"true"})
