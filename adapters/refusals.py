@@ -103,8 +103,7 @@ def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
         )
     code = _code(status, said)
-    kind = UpstreamConflict if status in _NOT_NOW else _REFUSED_AS.get(code or "", UpstreamRefused)
-    return kind(
+    return _kind(status, code)(
         status,
         said.message or f"The upstream refused the request ({status}).",
         type="invalid_request_error",
@@ -113,6 +112,15 @@ def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str
         raw=raw,
         headers=kept,
     )
+
+
+def _kind(status: int, code: str | None) -> type[UpstreamRefused]:
+    """What the refusal means to the choice of a route."""
+    if status in _NOT_NOW:
+        return UpstreamConflict
+    if status == 404:  # the path is right, so it is the model that is not there
+        return ModelMissing
+    return _REFUSED_AS.get(code or "", UpstreamRefused)
 
 
 def _kept(headers: Headers) -> Mapping[str, str]:

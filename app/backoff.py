@@ -1,6 +1,7 @@
 """How long to wait before a route is asked again, and how often an upstream may be."""
 
 import random
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,8 @@ LONGEST_SECONDS = 8.0
 _JITTERED = wait_random_exponential(multiplier=BASE_SECONDS, max=LONGEST_SECONDS)
 """Full jitter: anything between nothing and 0.25 s, 0.5 s, 1 s ... (AWS, "Exponential Backoff And Jitter")."""
 _RETRYING = AsyncRetrying()
+
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s?", re.ASCII)
 
 SPREAD = 0.1
 """By how much more than Retry-After is waited, so that those who were told the same do not come together."""
@@ -29,13 +32,10 @@ def pause_seconds(number: int, headers: Mapping[str, str], now: datetime) -> flo
 
 def retry_after_seconds(value: str, now: datetime) -> float | None:
     """Retry-After in seconds or as a date (RFC 9110, 10.2.3); None where it is neither. `1s` is Nebius' way."""
-    text = value.strip()
+    if found := _SECONDS.fullmatch(value.strip()):
+        return float(found[1])
     try:
-        return min(max(float(text.removesuffix("s")), 0.0), 1e9)
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(value)
     except ValueError:
         return None
     if moment.tzinfo is None:

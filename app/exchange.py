@@ -48,5 +48,5 @@ class Exchange:
 
 def _used(call: Call, record: Record) -> Usage:
     """What all attempts together have used."""
-    first, *others = [attempt.usage(lambda: input_tokens(call)) for attempt in record.attempts] or [Usage()]
+    first, *others = [attempt.settle(lambda: input_tokens(call)) for attempt in record.attempts] or [Usage()]
     return sum(others, first)

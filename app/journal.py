@@ -18,13 +18,15 @@ GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2
 """Upper bounds in seconds of the buckets that gaps between chunks are counted in."""
 
 
+_NOTHING = Usage()
+
 AttemptKind = Literal["first", "retry", "fallback", "hedge", "rescue"]
 
 
 class Attempt:
     """One try of one route. Times as in a record."""
 
-    __slots__ = ("ended", "first_content", "kind", "outcome", "reading", "route", "started")
+    __slots__ = ("ended", "first_content", "kind", "outcome", "reading", "route", "started", "usage")
 
     def __init__(self, route: Route, kind: AttemptKind) -> None:
         self.route = route
@@ -35,6 +37,7 @@ class Attempt:
         self.outcome = ""
         """`ok`, the failure's kind, or `cancelled`; empty while it runs."""
         self.reading: Reading | None = None
+        self.usage = _NOTHING
 
     def begin(self, reading: Reading) -> None:
         """The first content is here."""
@@ -51,19 +54,15 @@ class Attempt:
         else:
             self.outcome = "cancelled" if isinstance(error, asyncio.CancelledError) else "internal"
 
-    def usage(self, input_tokens: Callable[[], int]) -> Usage:
+    def settle(self, input_tokens: Callable[[], int]) -> Usage:
         """What the upstream reported; where it did not, output is counted by events with content, and
         `input_tokens` estimates the rest. An attempt without an answer used nothing that is known.
         """
-        if self.reading is None:
-            return _NOTHING
-        if self.reading.usage is not None:
-            return self.reading.usage
-        written = self.reading.content_events
-        return Usage(input_tokens(), written, estimated=True) if written else _NOTHING
-
-
-_NOTHING = Usage()
+        if self.reading is not None and self.reading.usage is not None:
+            self.usage = self.reading.usage
+        elif self.reading is not None and self.reading.content_events:
+            self.usage = Usage(input_tokens(), self.reading.content_events, estimated=True)
+        return self.usage
 
 
 class Record:

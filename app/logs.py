@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from app.journal import Record
+from app.journal import Attempt, Record
 from app.sink import Sink
 
 SECRETS = re.compile(r"\b(?:Bearer\s+|hb-|sk-)[A-Za-z0-9._~+/=-]{8,}")
@@ -108,6 +108,8 @@ def described(record: Record) -> dict[str, object]:
         "upstream": route.upstream if route else None,
         "upstream_model": SECRETS.sub(REDACTED, route.model) if route else None,
         "reason": route.reason if route else None,
+        "attempts": len(record.attempts),
+        "rescues": record.rescues,
         "stream": record.streams,
         "status": record.status,
         "outcome": record.outcome,
@@ -125,10 +127,27 @@ def described(record: Record) -> dict[str, object]:
         "estimated": usage.estimated,
         "prompt": record.prompt_hash or None,
     }
+    if len(record.attempts) > 1:
+        line["tries"] = [_tried(attempt, record.arrived) for attempt in record.attempts]
     if record.failure is not None:
         line["code"] = record.failure.code
         line["detail"] = record.failure.detail or None
     return line
+
+
+def _tried(attempt: Attempt, arrived: float) -> dict[str, object]:
+    return {
+        "upstream": attempt.route.upstream,
+        "upstream_model": SECRETS.sub(REDACTED, attempt.route.model),
+        "kind": attempt.kind,
+        "outcome": attempt.outcome,
+        "at_ms": _ms(attempt.started - arrived),
+        "first_content_ms": _ms(attempt.first_content - arrived) if attempt.first_content else None,
+        "end_ms": _ms(attempt.ended - arrived),
+        "input_tokens": attempt.usage.input_tokens,
+        "output_tokens": attempt.usage.output_tokens,
+        "estimated": attempt.usage.estimated,
+    }
 
 
 def _ms(seconds: float) -> float:

@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.journal import GAP_BOUNDS, Record
+from app.usage import Usage
 from app.version import VERSION
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
@@ -101,6 +102,14 @@ class Metrics:
             "hyperbridge_estimated_tokens", "Output tokens that were counted by chunks, for want of a report.",
             ("upstream",), registry=registry,
         )  # fmt: skip
+        self._attempts = Counter(
+            "hyperbridge_attempts", "Attempts at an upstream beside the first good one: what for, and how they ended.",
+            ("upstream", "kind", "outcome"), registry=registry,
+        )  # fmt: skip
+        self._rescues = Counter(
+            "hyperbridge_rescues", "Streams that broke and were gone on with, by whether the client got a whole answer.",
+            ("model", "outcome"), registry=registry,
+        )  # fmt: skip
         self._in_flight = Gauge(
             "hyperbridge_requests_in_flight", "Requests that are being answered.",
             registry=registry, multiprocess_mode="livesum",
@@ -131,16 +140,32 @@ class Metrics:
     def read(self, record: Record) -> None:
         """Count a closed record."""
         upstream = record.route.upstream if record.route is not None else NO_MODEL
-        key = (record.operation.name, record.model or NO_MODEL, upstream, record.outcome)
-        bound = self._bound.get(key)
-        if bound is None:
-            bound = self._bound[key] = self._bind(*key)
+        bound = self._of(record, upstream)
         bound.requests.inc()
         bound.seconds.observe(record.ended - record.arrived)
         overhead = record.overhead_seconds
         if overhead is not None:
             bound.overhead.observe(overhead)
-        usage = record.usage
+        if len(record.attempts) > 1:
+            for attempt in record.attempts:
+                self._count_tokens(
+                    attempt.usage, attempt.route.upstream, self._of(record, attempt.route.upstream)
+                )
+        else:
+            self._count_tokens(record.usage, upstream, bound)
+        if record.streams and record.first_content:
+            self._read_stream(record, bound)
+        if record.failure is not None or len(record.attempts) > 1:
+            self._read_attempts(record)
+
+    def _of(self, record: Record, upstream: str) -> _Bound:
+        key = (record.operation.name, record.model or NO_MODEL, upstream, record.outcome)
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self._bind(*key)
+        return bound
+
+    def _count_tokens(self, usage: Usage, upstream: str, bound: _Bound) -> None:
         if usage.input_tokens:
             bound.tokens["input"].inc(usage.input_tokens)
         if usage.output_tokens:
@@ -151,8 +176,14 @@ class Metrics:
             bound.tokens["reasoning"].inc(usage.reasoning_tokens)
         if usage.estimated:
             self._estimated.labels(upstream).inc(usage.output_tokens)
-        if record.streams and record.first_content:
-            self._read_stream(record, bound)
+
+    def _read_attempts(self, record: Record) -> None:
+        for attempt in record.attempts:
+            if attempt.kind != "first" or attempt.outcome != "ok":
+                self._attempts.labels(attempt.route.upstream, attempt.kind, attempt.outcome).inc()
+        if record.rescues:
+            whole = "whole" if record.failure is None else record.outcome
+            self._rescues.labels(record.model or NO_MODEL, whole).inc(record.rescues)
 
     def _read_stream(self, record: Record, bound: _Bound) -> None:
         bound.first_content.observe(record.first_content - record.arrived)

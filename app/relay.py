@@ -19,6 +19,7 @@ from app.presence import Presence
 from app.prompt_hash import PromptHash
 from app.request_id import request_id
 from app.wire import Request
+from app.wishes import timeout_seconds
 
 _log = logging.getLogger("hyperbridge")
 
@@ -70,7 +71,7 @@ class Relay:
         headers = _joined(scope["headers"])
         identity = request_id(headers)
         record = Record(identity.decode(), operation, perf_counter())
-        reply = _Reply(send, operation, identity)
+        reply = _Reply(send, record, identity)
         with self._journal.writing(record):
             try:
                 record.caller = self._keys.identify(headers)
@@ -94,7 +95,7 @@ class Relay:
     async def _relay(self, call: Call, record: Record, reply: "_Reply", presence: Presence) -> None:
         async with self._exchange.answer(call, record) as answer:
             piece = await answer.read()
-            await reply.start(answer, record)
+            await reply.start(answer)
             if not answer.streams:
                 presence.end()
                 await reply.end(piece, length=True)
@@ -118,7 +119,13 @@ class Relay:
         forwarded = [(name, headers[name]) for name in FORWARDED if name in headers]
         forwarded.append((b"x-request-id", record.id.encode()))
         return Call(
-            record.id, record.operation, request, caller, forwarded, asyncio.get_running_loop().time()
+            id=record.id,
+            operation=record.operation,
+            request=request,
+            caller=caller,
+            headers=forwarded,
+            started=asyncio.get_running_loop().time(),
+            timeout_seconds=timeout_seconds(headers),
         )
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
@@ -151,21 +158,24 @@ class Relay:
 class _Reply:
     """What goes out: once begun, a failure can only be told as an event."""
 
-    def __init__(self, send: Send, operation: Operation, identity: bytes) -> None:
+    def __init__(self, send: Send, record: Record, identity: bytes) -> None:
         self._send = send
-        self._operation = operation
-        self._identity = [(name, identity) for name in _ID_NAMES.get(operation.dialect, (b"x-request-id",))]
+        self._record = record
+        self._dialect = record.operation.dialect
+        self._identity = [(name, identity) for name in _ID_NAMES.get(self._dialect, (b"x-request-id",))]
         self._begun = False
         self._headers: list[tuple[bytes, bytes]] = []
 
-    async def start(self, answer: Answer, record: Record) -> None:
+    async def start(self, answer: Answer) -> None:
         """Prepare the head; it goes out with the first bytes."""
+        record = self._record
         assert record.route is not None
         self._headers = [
             *answer.headers,
             *self._identity,
             (b"x-hyperbridge-upstream", record.route.upstream.encode()),
             (b"x-hyperbridge-model", _UNPRINTABLE.sub(b"?", record.route.model.encode())),
+            self._attempts(),
         ]
         if answer.streams:
             self._headers += _EVENT_STREAM
@@ -188,16 +198,21 @@ class _Reply:
         if isinstance(failure, ClientLeft):
             return
         if self._begun:
-            await self.end(failure.event(self._operation.dialect))
+            await self.end(failure.event(self._dialect))
             return
-        body = failure.body(self._operation.dialect)
+        body = failure.body(self._dialect)
         told = [
             (name.encode(), value.encode("latin-1", "replace")) for name, value in failure.headers.items()
         ]
         self._headers = [(b"content-type", b"application/json"), *self._identity, *told]
+        if self._record.attempts:
+            self._headers.append(self._attempts())
         self._headers.append((b"content-length", b"%d" % len(body)))
         await self._head(failure.status)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _attempts(self) -> tuple[bytes, bytes]:
+        return b"x-hyperbridge-attempts", b"%d" % len(self._record.attempts)
 
     async def _head(self, status: int) -> None:
         self._begun = True

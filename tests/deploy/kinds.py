@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from app.errors import Failure
+from app.errors import Failure, UpstreamFailure
 
 
 def outcomes() -> Mapping[str, int]:
     """Every outcome with its status."""
-    return {"ok": 200} | {leaf.__new__(leaf).kind: leaf.status for leaf in _leaves(Failure)}
+    return {"ok": 200} | {kind.__new__(kind).kind: kind.status for kind in _raised(Failure)}
 
 
-def _leaves(kind: type[Failure]) -> Iterator[type[Failure]]:
+def _raised(kind: type[Failure]) -> Iterator[type[Failure]]:
     for each in kind.__subclasses__():
-        yield from _leaves(each)
-        if not each.__subclasses__():
+        yield from _raised(each)
+        if each is not UpstreamFailure:
             yield each

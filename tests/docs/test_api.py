@@ -30,13 +30,13 @@ def names(headers: Iterable[bytes]) -> set[str]:
     return {header.decode() for header in headers}
 
 
-def leaves(kind: type[errors.Failure]) -> Iterator[type[errors.Failure]]:
-    """The failures that are raised: those at the ends of the tree."""
-    below = [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
-    if not below:
+def raised(kind: type[errors.Failure]) -> Iterator[type[errors.Failure]]:
+    """The failures that are raised: all but the two that only stand for others."""
+    if kind not in {errors.Failure, errors.UpstreamFailure}:
         yield kind
-    for each in below:
-        yield from leaves(each)
+    for each in kind.__subclasses__():
+        if each.__module__ == errors.__name__:
+            yield from raised(each)
 
 
 def test_the_endpoints_are_those_of_the_document():
@@ -65,9 +65,9 @@ def test_the_error_table_is_the_tree_of_failures():
     [rows] = tables(API, "## Errors")
 
     expected = {}
-    for kind in leaves(errors.Failure):
+    for kind in raised(errors.Failure):
         status, code = str(kind.status), "null" if kind.code is None else f"`{kind.code}`"
-        if kind is errors.UpstreamRefused:
+        if issubclass(kind, errors.UpstreamRefused):
             status, code = "the upstream's 4xx", "the upstream's, or null"
         expected[f"`{kind.__new__(kind).kind}`"] = [status, f"`{kind.type}`", code]
     assert {row[0]: row[1:4] for row in rows} == expected
@@ -82,7 +82,9 @@ def test_the_headers_that_pass_are_named():
     assert set(codes(down)) == names(PASSED_ON)
     assert codes(with_errors) == ["retry-after"]
     assert set(codes(paragraph("Pages from"))) == {"server.cors_origins", *SHOWN_TO_PAGES}
-    assert {"`x-hyperbridge-upstream`", "`x-hyperbridge-model`"} <= {row[0] for row in added}
+    assert {"`x-hyperbridge-upstream`", "`x-hyperbridge-model`", "`x-hyperbridge-attempts`"} <= {
+        row[0] for row in added
+    }
 
 
 def test_the_timeouts_are_those_of_the_contract():
