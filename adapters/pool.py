@@ -149,11 +149,15 @@ class Pool:
             if turn.done() and not turn.cancelled():  # it was this one's turn, but nobody is left to take it
                 self._give_up(turn.result())
             if isinstance(error, TimeoutError):
-                raise UpstreamUnavailable(
-                    "All connections to the upstream are in use.",
-                    detail=f"{self._limit} to {self.origin.authority}",
-                ) from None
+                raise self._full() from None
             raise
+
+    def _full(self) -> UpstreamUnavailable:
+        failure = UpstreamUnavailable(
+            "All connections to the upstream are in use.", detail=f"{self._limit} to {self.origin.authority}"
+        )
+        failure.blameless = True
+        return failure
 
     def _give_up(self, found: Connection | None) -> None:
         if found is None:

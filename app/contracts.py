@@ -115,8 +115,8 @@ class Outbound:
     """What an upstream is asked: the operation, the JSON body and the client's headers that may go there.
 
     `deadline` is the moment (event loop's clock) at which the whole call must have ended, `first_by` the one at
-    which its first content must be here. `tried` are the replicas that this call has failed at.
-    `keeps_text` says that the reading shall remember the text of the answer.
+    which its first content must be here; `hurried` says that the client itself has set a time. `tried` are the
+    replicas that this call has failed at. `keeps_text` says that the reading shall remember the text of the answer.
     """
 
     operation: Operation
@@ -126,6 +126,7 @@ class Outbound:
     headers: Headers
     deadline: float
     first_by: float = math.inf
+    hurried: bool = False
     tried: frozenset[str] = frozenset()
     keeps_text: bool = False
 

@@ -208,11 +208,13 @@ class Stopping(Failure):
 class UpstreamFailure(Failure):
     """The upstream answered with a failure, badly, or not at all.
 
-    `where` is the replica it happened at, `elsewhere` whether one that was not asked yet stands by.
+    `where` is the replica it happened at, `elsewhere` whether one that was not asked yet stands by. One that is
+    `blameless` comes from a bound of our own, and says nothing about the upstream.
     """
 
     where = ""
     elsewhere = False
+    blameless = False
 
 
 class UpstreamRefused(UpstreamFailure):

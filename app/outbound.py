@@ -27,6 +27,7 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
         headers=call.headers,
         deadline=deadline,
         first_by=first_by,
+        hurried=call.timeout_seconds is not None,
         tried=tried,
         keeps_text=keeps_text and call.operation.continuable,
     )

@@ -13,6 +13,7 @@ from app.errors import (
     Unsupported,
     UpstreamBroken,
     UpstreamConflict,
+    UpstreamFailure,
     UpstreamGaveUp,
     UpstreamLimited,
     UpstreamRefused,
@@ -74,4 +75,4 @@ def meaning(failure: Failure) -> Meaning:
 
 def counts(failure: Failure) -> bool:
     """Whether a failure speaks against the replica that it came from."""
-    return meaning(failure).counts
+    return meaning(failure).counts and not (isinstance(failure, UpstreamFailure) and failure.blameless)
