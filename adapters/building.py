@@ -1,11 +1,15 @@
 """From the configuration to upstreams: the one place where they are put together."""
 
+import asyncio
+import math
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from adapters import nebius
+from adapters.breaking import Breaking
+from adapters.checking import Checking
 from adapters.demo import Demo
 from adapters.directory import Directory
 from adapters.openai_http import Address, OpenAIHttp
@@ -13,9 +17,13 @@ from adapters.pool import Origin, Pool, trust
 from adapters.preparing import Preparing
 from adapters.vllm import Replica, Vllm
 from app import config
+from app.breaker import Breaker, Circuit, Tolerance
 from app.contracts import Source, Timeouts, Upstream
 
 IN_PROCESS_SECONDS = Timeouts().total
+
+NEVER_OPENS = Tolerance(error_rate=math.inf, probes=0)
+"""What `breaker: null` means: only a health check that fails takes a replica out."""
 
 
 def sources(settings: config.Config) -> Mapping[str, Source]:
@@ -67,11 +75,17 @@ class _Server:
             Origin.of(url), limit=settings.max_connections, idle_seconds=settings.idle_seconds, tls=tls
         )
         address = Address(urlsplit(url).netloc, urlsplit(url).path, headers, key)
-        self.upstream = OpenAIHttp(address, self.pool, settings.timeouts, max_answer_bytes=max_answer_bytes)
+        self.url = url
+        server = OpenAIHttp(address, self.pool, settings.timeouts, max_answer_bytes=max_answer_bytes)
+        checks_seconds = settings.health_check_seconds
+        self.breaker = Breaker(settings.breaker or NEVER_OPENS, checked=checks_seconds > 0)
+        self.upstream = Breaking(server, self.breaker)
         own = {"authorization": f"Bearer {key}"} if key else {}
         self.directory = Directory(url, headers | own, tls)
+        self.checking = Checking(self.directory, self.breaker, checks_seconds)
 
     async def close(self) -> None:
+        await self.checking.stop()
         self.pool.close()
         await self.directory.close()
 
@@ -83,8 +97,12 @@ def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequen
     if isinstance(settings, config.Nebius):
         upstream = Preparing(upstream, nebius.named_schema)
     if isinstance(settings, config.Vllm):
-        fleet = Vllm([Replica(server.upstream, server.directory) for server in servers])
+        fleet = Vllm([Replica(server.url, server.upstream, server.directory) for server in servers])
         upstream, models = fleet, fleet.models
+
+    async def start() -> None:
+        for server in servers:
+            server.checking.start()
 
     async def close() -> None:
         for server in servers:
@@ -93,8 +111,23 @@ def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequen
     def connections() -> int:
         return sum(server.pool.open_connections for server in servers)
 
+    def circuits() -> Sequence[Circuit]:
+        now = asyncio.get_running_loop().time()
+        return [server.breaker.circuit(now) for server in servers]
+
     operations = frozenset[str](settings.speaks)
-    return Source(upstream, operations, settings.timeouts.total, models, _nothing, close, connections)
+    continues = isinstance(settings, config.Vllm)
+    return Source(
+        upstream,
+        operations,
+        settings.timeouts.total,
+        models,
+        start,
+        close,
+        connections,
+        continues=continues,
+        circuits=circuits,
+    )
 
 
 def _tls(settings: config.HttpSettings, url: str) -> ssl.SSLContext | None:

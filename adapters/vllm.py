@@ -12,13 +12,17 @@ from dataclasses import replace
 
 import msgspec
 
+from adapters.breaking import Breaking, circuit_open
 from adapters.directory import Directory
-from app.contracts import Answer, ModelCard, Outbound, Upstream
+from app.contracts import Answer, ModelCard, Outbound
 from app.errors import UpstreamFailure, UpstreamUnavailable
+from app.outcomes import counts
 from app.wire import Members
 
 ASIDE_SECONDS = 5.0
-"""How long a replica that could not be reached is asked last."""
+"""How long a replica that could not be reached is asked last: before its circuit has seen enough to open, each call
+would wait for it as long as it takes to connect.
+"""
 
 LOAD_SECONDS = 120.0
 """How long a replica may take to read an adapter from its disk."""
@@ -34,18 +38,23 @@ _GUIDED = {
 
 
 class Replica:
-    """One vLLM server: its upstream, its administration, and how many calls it is answering."""
+    """One vLLM server: where it is, its upstream, its administration, and how many calls it is answering."""
 
-    def __init__(self, upstream: Upstream, directory: Directory) -> None:
+    def __init__(self, where: str, upstream: Breaking, directory: Directory) -> None:
+        self.where = where
         self.upstream = upstream
+        self.breaker = upstream.breaker
         self.directory = directory
         self.in_flight = 0
         self.asked = 0
         self._aside_until = 0.0
 
-    def rank(self, now: float) -> tuple[bool, int, int]:
-        """Lower is asked earlier: who can be reached, who answers fewest, who was asked least."""
-        return now < self._aside_until, self.in_flight, self.asked
+    def rank(self, tried: frozenset[str], now: float) -> tuple[bool, bool, int, int]:
+        """Lower is asked earlier: where the call has not failed, who can be reached, who answers fewest, who was
+        asked least.
+        """
+        unreachable = self.breaker.doubted or now < self._aside_until
+        return self.where in tried, unreachable, self.in_flight, self.asked
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -54,8 +63,10 @@ class Replica:
         try:
             async with self.upstream.open(outbound) as answer:
                 yield answer
-        except UpstreamUnavailable:
-            self._aside_until = asyncio.get_running_loop().time() + ASIDE_SECONDS
+        except UpstreamFailure as failure:
+            failure.where = self.where
+            if isinstance(failure, UpstreamUnavailable) and counts(failure):
+                self._aside_until = asyncio.get_running_loop().time() + ASIDE_SECONDS
             raise
         finally:
             self.in_flight -= 1
@@ -72,17 +83,33 @@ class Vllm:
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
-        async with contextlib.AsyncExitStack() as held:
-            yield await self._open(structured(outbound), held)
+        tried = set(outbound.tried)
+        try:
+            async with contextlib.AsyncExitStack() as held:
+                yield await self._open(structured(outbound), held, tried)
+        except UpstreamFailure as failure:
+            failure.elsewhere = counts(failure) and any(
+                replica.where not in tried for replica in self._admitting()
+            )
+            raise
 
-    async def _open(self, outbound: Outbound, held: contextlib.AsyncExitStack) -> Answer:
+    async def _open(self, outbound: Outbound, held: contextlib.AsyncExitStack, tried: set[str]) -> Answer:
         """An answer from the least loaded replica, or the next one where a replica cannot be reached."""
         now = asyncio.get_running_loop().time()
-        *others, last = sorted(self._replicas, key=lambda replica: replica.rank(now))
+        ranked = sorted(self._admitting(), key=lambda replica: replica.rank(outbound.tried, now))
+        if not ranked:
+            raise circuit_open(min(replica.breaker.seconds_left(now) for replica in self._replicas))
+        *others, last = ranked
         for replica in others:
+            tried.add(replica.where)
             with contextlib.suppress(UpstreamUnavailable):
                 return await held.enter_async_context(replica.open(outbound))
+        tried.add(last.where)
         return await held.enter_async_context(last.open(outbound))
+
+    def _admitting(self) -> list[Replica]:
+        now = asyncio.get_running_loop().time()
+        return [replica for replica in self._replicas if replica.breaker.admits(now)]
 
     async def models(self) -> list[ModelCard]:
         """The models and LoRA adapters that any replica lists. Raises UpstreamFailure where none answers."""

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.breaker import Circuit
 from app.operations import Operation
 from app.outcomes import FallbackClass
 from app.reading import Reading
@@ -180,7 +181,8 @@ class Source:
     `continues` says that it goes on with a message of the assistant's that ends the prompt.
 
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
-    (`start` raises CannotStart); `connections` counts open ones.
+    (`start` raises CannotStart); `connections` counts open ones; `circuits` shows those of its replicas, in the
+    order of the configuration.
     """
 
     upstream: Upstream
@@ -191,6 +193,7 @@ class Source:
     close: Callable[[], Awaitable[None]]
     connections: Callable[[], int]
     continues: bool = False
+    circuits: Callable[[], Sequence[Circuit]] = tuple
 
 
 class Permit(Protocol):

@@ -1,12 +1,13 @@
 """Is the gateway well? Three states, the checks behind them, and what to do about each one that fails."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.breaker import Circuit
 from app.inventory import Inventory, Stock
-from app.metrics import resident_bytes
+from app.metrics import Circuits, resident_bytes
 
 State = Literal["healthy", "degraded", "unhealthy"]
 
@@ -35,12 +36,17 @@ class Health:
 class Doctor:
     """Examines one worker and what it depends on."""
 
-    def __init__(self, inventory: Inventory, lost_log_lines: Callable[[], int]) -> None:
+    def __init__(
+        self, inventory: Inventory, lost_log_lines: Callable[[], int], circuits: Callable[[], Circuits]
+    ) -> None:
         self._inventory = inventory
         self._lost_log_lines = lost_log_lines
+        self._circuits = circuits
 
     async def examine(self) -> Health:
-        upstreams = _upstreams(await self._inventory.stocks())
+        stocks = await self._inventory.stocks()
+        circuits = self._circuits()
+        upstreams = tuple(_upstream(name, stock, circuits[name]) for name, stock in stocks.items())
         checks = (*upstreams, await _event_loop(), _memory(), self._log())
         if upstreams and all(check.state == "unhealthy" for check in upstreams):
             return Health("unhealthy", checks)
@@ -58,11 +64,22 @@ class Doctor:
         )
 
 
-def _upstreams(stocks: Mapping[str, Stock]) -> tuple[Check, ...]:
-    return tuple(_upstream(name, stock) for name, stock in stocks.items())
+def _upstream(name: str, stock: Stock, circuits: Sequence[Circuit]) -> Check:
+    check = _stocked(name, stock)
+    if check.state == "unhealthy" or all(circuit.state == "closed" for circuit in circuits):
+        return check
+    states = [circuit.state for circuit in circuits]
+    numbers = ", ".join(str(number) for number, state in enumerate(states) if state != "closed")
+    return Check(
+        check.name,
+        "unhealthy" if set(states) == {"open"} else "degraded",
+        f"{states.count('open')} of {len(states)} circuits open, {states.count('half-open')} half-open",
+        f"Look at the log of upstreams.{name} (replica {numbers}, counted from 0): it failed too many calls or a health"
+        " check, and is tried again by itself.",
+    )
 
 
-def _upstream(name: str, stock: Stock) -> Check:
+def _stocked(name: str, stock: Stock) -> Check:
     if stock.failure is None:
         return Check(f"upstream:{name}", "healthy", f"lists {len(stock.cards)} models")
     advice = {

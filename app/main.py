@@ -1,11 +1,12 @@
 """The composition root: the only module that builds the others."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from adapters.building import sources as build_sources
 from app import config
+from app.breaker import Circuit
 from app.codecs import Identity
 from app.contracts import Caller, Source
 from app.door import Door
@@ -49,7 +50,12 @@ def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Do
         for source in sources.values():
             await source.start()
         watch = asyncio.ensure_future(
-            metrics.watch(lambda: journal.open_records, lambda: _connections(sources), lambda: sink.lost)
+            metrics.watch(
+                lambda: journal.open_records,
+                lambda: _connections(sources),
+                lambda: sink.lost,
+                lambda: _circuits(sources),
+            )
         )
         readiness.ready = True
         try:
@@ -66,7 +72,7 @@ def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Do
             keys=keys,
             inventory=inventory,
             routing=routing,
-            doctor=Doctor(inventory, lambda: sink.lost),
+            doctor=Doctor(inventory, lambda: sink.lost, lambda: _circuits(sources)),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
         ),
@@ -79,6 +85,10 @@ def _keys(settings: config.Config) -> Keys:
     if not settings.keys:
         return SingleUser(settings.server.cors_origins)
     return Configured({key.sha256: Caller(key.id, key.allowed) for key in settings.keys})
+
+
+def _circuits(sources: Mapping[str, Source]) -> Mapping[str, Sequence[Circuit]]:
+    return {name: source.circuits() for name, source in sources.items()}
 
 
 def _connections(sources: Mapping[str, Source]) -> list[tuple[str, int]]:

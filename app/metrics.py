@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from app.breaker import Circuit, State
 from app.journal import GAP_BOUNDS, Record
 from app.usage import Usage
 from app.version import VERSION
@@ -32,6 +33,11 @@ TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus-client reads."""
+
+CIRCUIT_STATES: Mapping[State, int] = {"closed": 0, "half-open": 1, "open": 2}
+
+Circuits = Mapping[str, Sequence[Circuit]]
+"""The circuits of every upstream's replicas, in the order of the configuration."""
 
 NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
@@ -117,6 +123,15 @@ class Metrics:
         self._connections = Gauge(
             "hyperbridge_upstream_connections", "Open connections to an upstream, in use or idle.",
             ("upstream",), registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self._circuits = Gauge(
+            "hyperbridge_circuit_state",
+            "A replica's circuit: 0 closed, 1 half-open, 2 open; of several workers the worst.",
+            ("upstream", "replica"), registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._opened = Counter(
+            "hyperbridge_circuit_opened", "How often a replica's circuit has opened.",
+            ("upstream", "replica"), registry=registry,
         )  # fmt: skip
         self._memory = Gauge(
             "hyperbridge_process_resident_memory_bytes", "Resident memory of each worker.",
@@ -212,9 +227,11 @@ class Metrics:
         in_flight: Callable[[], int],
         connections: Callable[[], Iterable[tuple[str, int]]],
         lost_lines: Callable[[], int],
+        circuits: Callable[[], Circuits],
     ) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
+        before = circuits()
         while True:
             due = loop.time() + 0.5
             await asyncio.sleep(0.5)
@@ -224,6 +241,15 @@ class Metrics:
             self._lost_lines.set(lost_lines())
             for upstream, number in connections():
                 self._connections.labels(upstream).set(number)
+            now = circuits()
+            self._read_circuits(before, now)
+            before = now
+
+    def _read_circuits(self, before: Circuits, now: Circuits) -> None:
+        for upstream, replicas in now.items():
+            for number, (old, new) in enumerate(zip(before[upstream], replicas, strict=True)):
+                self._circuits.labels(upstream, number).set(CIRCUIT_STATES[new.state])
+                self._opened.labels(upstream, number).inc(new.opened - old.opened)
 
     def exposition(self) -> bytes:
         """The numbers of all workers, in Prometheus' text format."""

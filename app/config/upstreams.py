@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from app.breaker import Tolerance
 from app.config.values import (
     BaseUrl,
     Count,
@@ -45,6 +46,9 @@ LoraName = Annotated[
     str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "a name of letters, digits and . _ - without a slash")
 ]
 _DEFAULTS = Timeouts()
+_TOLERANCE = Tolerance()
+Checks = Annotated[float, Field(ge=0, le=86_400), FromText]
+_CHECKS = "seconds between two health checks of a server, which ask for its models; 0 is none"
 
 
 class Settings(BaseModel):
@@ -76,6 +80,30 @@ class TimeoutSettings(Timeouts):
         return self
 
 
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
+class BreakerSettings(Tolerance):
+    """What `breaker.Tolerance` holds, as the file may set it."""
+
+    error_rate: Annotated[float, Field(strict=True, gt=0, le=1), FromText] = Field(
+        default=_TOLERANCE.error_rate,
+        description="the share of failures at which a server is no longer asked",
+    )
+    window_seconds: Seconds = Field(
+        default=_TOLERANCE.window_seconds, description="over how many of the last seconds that share is taken"
+    )
+    minimum: Annotated[int, Field(strict=True, ge=1, le=1_000_000), FromText] = Field(
+        default=_TOLERANCE.minimum, description="with fewer outcomes than these nothing is concluded"
+    )
+    open_seconds: Seconds = Field(
+        default=_TOLERANCE.open_seconds,
+        description="how long it is not asked then; twice as long after each probe that fails, up to 8 times",
+    )
+    probes: Annotated[int, Field(strict=True, ge=1, le=100), FromText] = Field(
+        default=_TOLERANCE.probes,
+        description="good answers in a row, one call at a time, until all is well again",
+    )
+
+
 class HttpSettings(Settings):
     """What every upstream takes that is reached over HTTP."""
 
@@ -84,6 +112,8 @@ class HttpSettings(Settings):
         default=1000, description="connections held at once, per worker and replica"
     )
     idle_seconds: Seconds = Field(default=60.0, description="how long an unused connection is kept")
+    breaker: BreakerSettings | None = BreakerSettings()
+    health_check_seconds: Checks = Field(default=0.0, description=_CHECKS)
     headers: ExtraHeaders = Field(default={}, description="headers added to each request; values are secret")
     ca_file: Annotated[File | None, EmptyIsNull] = Field(
         default=None, description="certificates (PEM) to trust instead of the usual ones"
@@ -142,6 +172,7 @@ class Vllm(HttpSettings):
         default=None, description="the key sent to the upstream"
     )
     replicas: tuple[BaseUrl, ...] = Field(min_length=1, description="the base of each server's API")
+    health_check_seconds: Checks = Field(default=10.0, description=_CHECKS)
     speaks: tuple[OperationName, ...] = Field(
         default=ALL_OPERATIONS, min_length=1, description="the operations it offers"
     )

@@ -5,11 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 import pytest
 
+from adapters.breaking import Breaking
 from adapters.directory import Directory
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pool import Origin, Pool
 from adapters.refusals import refusal
 from adapters.vllm import Replica, Vllm, structured
+from app.breaker import Breaker, Tolerance
 from app.contracts import Outbound, Timeouts
 from app.errors import UpstreamBroken, UpstreamRefused, UpstreamUnavailable
 from app.operations import CHAT
@@ -17,6 +19,7 @@ from sim.server import Twin
 from tests.support.gateway import twin
 from tests.support.raw import answering, raw_server, read_request
 
+TOLERANCE = Tolerance(minimum=4, open_seconds=60)
 NOWHERE = "http://127.0.0.1:1/v1"
 BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
 
@@ -38,7 +41,7 @@ async def fleet_of(*urls: str) -> AsyncGenerator[Vllm]:
             directory = Directory(url, {}, None)
             held.push_async_callback(directory.close)
             held.callback(upstream.close)
-            replicas.append(Replica(upstream, directory))
+            replicas.append(Replica(url, Breaking(upstream, Breaker(TOLERANCE)), directory))
         yield Vllm(replicas)
 
 
