@@ -185,11 +185,13 @@ class Attempts:
         if isinstance(failure, UpstreamFailure) and failure.where:
             self._tried |= {failure.where}
         meaning = outcomes.meaning(failure)
-        self._refused = isinstance(failure, UpstreamRefused)
+        refused, self._refused = self._refused, isinstance(failure, UpstreamRefused)
         if continuing and self._refused:  # what was refused is our own continuation
-            meaning = Meaning("server", retries=True, moves_on=True)
+            meaning = Meaning("server", moves_on=True)
         now = asyncio.get_running_loop().time()
         if len(self._record.attempts) < self._policy.attempts and now + SHORTEST_SECONDS < self.deadline:
+            if continuing and self._refused and not refused:  # there is another way to ask for it
+                return "rescue"
             last = self._later(meaning) is None
             if await self._retry(failure, retries=meaning.retries or (continuing and last), now=now):
                 return "retry"

@@ -148,7 +148,7 @@ async def test_an_upstreams_failure_is_told_as_ours(client, model, status, code)
     ],
 )
 async def test_a_stream_that_breaks_ends_with_an_error_and_without_done(client, fault, code):
-    body = {"model": f"twin/x?{fault}&gap=0.02", "messages": [], "stream": True}
+    body = {"model": f"twin/x?{fault}&gap=0.02", "messages": [], "stream": True, "logprobs": True}
     answer = await client.post(CHAT, json=body)
 
     assert answer.status_code == 200
@@ -158,7 +158,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_and_without_done(client, 
 
 
 async def test_an_error_event_of_the_upstream_ends_the_stream_once(client, gateway):
-    body = {"model": "twin/x?error=4&gap=0.02", "messages": [], "stream": True}
+    body = {"model": "twin/x?error=4&gap=0.02", "messages": [], "stream": True, "logprobs": True}
     answer = await client.post(CHAT, json=body)
 
     assert answer.text.count('"error"') == 1
