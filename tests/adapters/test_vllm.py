@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from adapters.refusals import refusal
 from adapters.vllm import Replica, Vllm, structured
 from app.breaker import Breaker, Tolerance
 from app.contracts import Outbound, Timeouts
-from app.errors import UpstreamBroken, UpstreamRefused, UpstreamUnavailable
+from app.errors import UpstreamBroken, UpstreamFailure, UpstreamRefused, UpstreamUnavailable
 from app.operations import CHAT
 from sim.server import Twin
 from tests.support.gateway import twin
@@ -53,6 +54,22 @@ def asked(model: str = "twin", *, stream: bool = False, **more: object) -> Outbo
 async def answered(fleet: Vllm, outbound: Outbound) -> bytes:
     async with fleet.open(outbound) as answer:
         return await answer.read()
+
+
+async def whole(fleet: Vllm, outbound: Outbound) -> None:
+    async with fleet.open(outbound) as answer:
+        while await answer.read():
+            pass
+
+
+async def open_circuits(fleet: Vllm, *numbers: int, seconds_ago: float = 0) -> None:
+    """Let these replicas' circuits have opened, for 60 s."""
+    now = asyncio.get_running_loop().time() - seconds_ago
+    for number in numbers:
+        breaker = Breaker(replace(TOLERANCE, minimum=1))
+        breaker.fail(breaker.admit(now), now)
+        replica = fleet._replicas[number]
+        replica.breaker = replica.upstream.breaker = breaker
 
 
 def posts(twins: Sequence[Twin]) -> list[list[str]]:
@@ -136,6 +153,86 @@ async def test_a_call_that_a_replica_took_up_and_failed_is_not_made_again(pair):
         await answered(fleet, asked("twin?cut=0"))
 
     assert [len(each.seen) for each in twins] == [1, 0]
+
+
+async def test_an_open_replica_is_not_asked_while_another_is_closed(pair):
+    twins, fleet = pair
+    await open_circuits(fleet, 0)
+
+    for _ in range(5):
+        await answered(fleet, asked())
+
+    assert [len(each.seen) for each in twins] == [0, 5]
+
+
+async def test_where_every_circuit_is_open_the_call_is_refused_at_once(pair):
+    twins, fleet = pair
+    await open_circuits(fleet, 0, 1)
+
+    with pytest.raises(UpstreamUnavailable) as refused:
+        await answered(fleet, asked())
+
+    assert refused.value.headers == {"retry-after": "60"}
+    assert not refused.value.elsewhere
+    assert posts(twins) == [[], []]
+
+
+async def test_a_half_open_replica_gets_one_call_at_a_time(pair):
+    twins, fleet = pair
+    await open_circuits(fleet, 0, seconds_ago=60)
+
+    await asyncio.gather(*(answered(fleet, asked("twin?first=0.1")) for _ in range(10)))
+
+    assert [len(each.seen) for each in twins] == [1, 9]
+
+
+async def test_a_replica_whose_last_check_failed_is_asked_last(pair):
+    twins, fleet = pair
+    fleet._replicas[0].breaker.miss(0, 30)
+
+    for _ in range(3):
+        await answered(fleet, asked())
+
+    assert [len(each.seen) for each in twins] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    "model", ["twin?status=500", "twin?cut=0", "twin?cut=3&gap=0.01", "twin?malformed=3&gap=0.01"]
+)
+async def test_a_failure_says_where_it_was_and_that_another_replica_stands_by(pair, model):
+    twins, fleet = pair
+
+    tried: frozenset[str] = frozenset()
+    stood_by = []
+    for _ in twins:
+        with pytest.raises(UpstreamBroken) as broken:
+            await whole(fleet, replace(asked(model, stream=True), tried=tried))
+        tried |= {broken.value.where}
+        stood_by.append(broken.value.elsewhere)
+
+    assert tried == {replica.where for replica in fleet._replicas}
+    assert stood_by == [True, False]
+    assert [len(each.seen) for each in twins] == [1, 1]
+
+
+async def test_nobody_stands_by_whose_circuit_is_open(pair):
+    _, fleet = pair
+    await open_circuits(fleet, 1)
+
+    with pytest.raises(UpstreamBroken) as broken:
+        await answered(fleet, asked("twin?status=500"))
+
+    assert not broken.value.elsewhere
+
+
+@pytest.mark.parametrize("status", [400, 429])
+async def test_what_says_nothing_about_the_replica_sends_nobody_elsewhere(pair, status):
+    _, fleet = pair
+
+    with pytest.raises(UpstreamFailure) as refused:
+        await answered(fleet, asked(f"twin?status={status}"))
+
+    assert not refused.value.elsewhere
 
 
 async def test_no_replica_within_reach_is_an_unavailable_upstream():

@@ -48,6 +48,6 @@ async def test_the_readme_s_alias_leads_where_the_configuration_says(upstream, c
             answer = await client.post(f"{gateway.url}/v1/chat/completions", json=asked)
             assert answer.status_code == 200
 
-    sent = [seen.json() for seen in twin.seen]
+    sent = [seen.json() for seen in twin.seen if seen.method == "POST"]
     assert [each["model"] for each in sent] == ["deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "risk-lora"]
     assert all((each["max_tokens"], each["temperature"]) == (800, 0) for each in sent)
