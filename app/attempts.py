@@ -5,26 +5,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from app import outcomes
-from app.backoff import RetryBudget, pause_seconds
+from app.backoff import RetryBudget
 from app.contracts import Answer, Call, Codec, Hedging, Plan, Route, Source
-from app.errors import ContextTooLong, Failure, Unsupported, UpstreamFailure, UpstreamRefused
+from app.course import Course
+from app.errors import Failure, Unsupported, UpstreamFailure
 from app.hedging import Hedges, race
 from app.journal import Attempt, AttemptKind, Record
 from app.outbound import outbound
-from app.outcomes import Meaning
 from app.rescue import Asked
-
-LONGEST_PAUSE_SECONDS = 10.0
-"""Where an upstream asks for a longer pause, the next route is taken, or the client is told how long."""
-
-SHORTEST_SECONDS = 0.02
-"""With less than this left before the deadline nothing is begun."""
 
 
 @dataclass(slots=True)
@@ -59,18 +51,12 @@ class Attempts:
 
     def __init__(self, call: Call, plan: Plan, record: Record, upstreams: Upstreams) -> None:
         self._call = call
-        self._routes = plan.routes
         self._policy = plan.policy
         self._record = record
         self._upstreams = upstreams
         self._opened: _Opened | None = None
-        self._at = 0
-        self._retries = 0
-        self._tried: frozenset[str] = frozenset()
-        self._too_long: ContextTooLong | None = None
-        self._refused = False
         allowed = plan.policy.timeout_seconds or upstreams.sources[plan.routes[0].upstream].total_seconds
-        self.deadline = call.started + min(allowed, call.timeout_seconds or allowed)
+        self._course = Course(plan, call.started + min(allowed, call.timeout_seconds or allowed))
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,15 +88,14 @@ class Attempts:
             try:
                 self._opened = await self._open(asked, kind)
             except Failure as failure:
-                following = await self._get_ready(failure, continuing=continuing)
-                kind = "rescue" if continuing else following
+                kind = await self._get_ready(failure, continuing=continuing)
             else:
                 self._record.route = self._opened.attempt.route
                 return self._opened.answer
 
     async def _open(self, asked: Asked, kind: AttemptKind) -> _Opened:
         """One attempt; or two, where the policy allows to hedge."""
-        route = self._routes[self._at]
+        route = self._course.route
         hedging = self._policy.hedging
         if kind != "first":
             return await self._enter(route, asked, kind)
@@ -126,7 +111,7 @@ class Attempts:
         if after_seconds is None:
             opened = await self._enter(route, asked, "first")
         else:
-            other = self._routes[min(self._at + 1, len(self._routes) - 1)]
+            other = self._course.other
             opened = await race(
                 lambda: self._enter(route, asked, "first"),
                 lambda: self._enter(other, asked, "hedge"),
@@ -144,14 +129,14 @@ class Attempts:
         record.model = route.alias
         try:
             source = self._source(route)
-            encoded = self._upstreams.codec.encode(asked(route, refused=self._refused))
+            encoded = self._upstreams.codec.encode(asked(route, refused=self._course.refused))
             out = outbound(
                 self._call,
                 encoded.request,
                 route,
-                deadline=self.deadline,
-                first_by=self._patience(),
-                tried=self._tried,
+                deadline=self._course.deadline,
+                first_by=self._course.patience(asyncio.get_running_loop().time()),
+                tried=self._course.tried,
                 keeps_text=self._policy.rescue and self._call.request.stream,
             )
             record.asked = record.asked or perf_counter()
@@ -171,63 +156,12 @@ class Attempts:
             raise Unsupported(f"The model {asked!r} does not offer {operation.path}.", param="model")
         return source
 
-    def _patience(self) -> float:
-        """Until when a route may be silent: half of the time that is left, while other routes stand by."""
-        if self._at + 1 == len(self._routes):
-            return self.deadline
-        now = asyncio.get_running_loop().time()
-        return now + (self.deadline - now) / 2
-
     async def _get_ready(self, failure: Failure, *, continuing: bool) -> AttemptKind:
         """Choose where the next attempt goes, and wait until it may; raises where there is none."""
-        if isinstance(failure, ContextTooLong):
-            self._too_long = self._too_long or failure
-        if isinstance(failure, UpstreamFailure) and failure.where:
-            self._tried |= {failure.where}
-        meaning = outcomes.meaning(failure)
-        refused, self._refused = self._refused, isinstance(failure, UpstreamRefused)
-        if continuing and self._refused:  # what was refused is our own continuation
-            meaning = Meaning("server", moves_on=True)
         now = asyncio.get_running_loop().time()
-        if len(self._record.attempts) < self._policy.attempts and now + SHORTEST_SECONDS < self.deadline:
-            if continuing and self._refused and not refused:  # there is another way to ask for it
-                return "rescue"
-            last = self._later(meaning) is None
-            if await self._retry(failure, retries=meaning.retries or (continuing and last), now=now):
-                return "retry"
-            if self._move_on(meaning):
-                return "fallback"
-        raise self._too_long or failure
-
-    async def _retry(self, failure: Failure, *, retries: bool, now: float) -> bool:
-        """Wait for another attempt on this route; False where there shall be none."""
-        another = isinstance(failure, UpstreamFailure) and failure.elsewhere
-        left = self._policy.attempts - len(self._record.attempts)
-        routes_behind = len(self._routes) - 1 - self._at
-        if not (retries or another) or self._retries >= self._policy.retries or left <= routes_behind:
-            return False
-        number = self._retries + 1
-        pause = 0.0 if another else pause_seconds(number, failure.headers, datetime.now(UTC))
-        if pause > LONGEST_PAUSE_SECONDS or now + pause + SHORTEST_SECONDS > self.deadline:
-            return False
-        if not self._upstreams.budgets[self._routes[self._at].upstream].spend(now):
-            return False
-        self._retries = number
-        await asyncio.sleep(pause)
-        return True
-
-    def _later(self, meaning: Meaning) -> int | None:
-        """The next route that is taken for a failure of this class."""
-        if meaning.moves_on:
-            for at in range(self._at + 1, len(self._routes)):
-                when = self._routes[at].when
-                if when is None or meaning.error_class in when:
-                    return at
-        return None
-
-    def _move_on(self, meaning: Meaning) -> bool:
-        following = self._later(meaning)
-        if following is None:
-            return False
-        self._at, self._retries = following, 0
-        return True
+        budget = self._upstreams.budgets[self._course.route.upstream]
+        made = len(self._record.attempts)
+        step = self._course.after(failure, made, now, lambda: budget.spend(now), continuing=continuing)
+        if step.pause_seconds:
+            await asyncio.sleep(step.pause_seconds)
+        return "rescue" if continuing else step.kind

@@ -1,7 +1,7 @@
 """docs/reliability.md says what the code does."""
 
 from app import backoff, hedging, overlap
-from app.attempts import LONGEST_PAUSE_SECONDS
+from app.course import LONGEST_PAUSE_SECONDS
 from app.outcomes import TABLE, FallbackClass
 from tests.docs.pages import prose, tables
 from tests.support.process import ROOT
