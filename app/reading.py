@@ -88,8 +88,8 @@ class Said:
 
     def add(self, choice: _Choice) -> None:
         delta = choice.delta or {}
-        if len(delta) > 1 and not delta.keys() <= _SPLICED:
-            self.plain = self.plain and not any(delta[name] for name in delta.keys() - _SPLICED)
+        if not delta.keys() <= _SPLICED and any(delta[name] for name in delta.keys() - _SPLICED):
+            self.plain = False
         text = choice.text or delta.get("content")
         if isinstance(text, str):
             self._pieces.append(text)
