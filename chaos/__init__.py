@@ -1,0 +1,1 @@
+"""Experiments with faults: what the gateway promises, measured."""
