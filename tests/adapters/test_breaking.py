@@ -77,10 +77,10 @@ async def half_open(server: Breaking) -> None:
         "twin?cut=0",
         "twin?first=9",
         "twin?error=0",
-        "twin?cut=3",
+        "twin?cut=3&gap=0.01",
         "twin?stall=3&gap=0.01",
-        "twin?error=3",
-        "twin?malformed=3",
+        "twin?error=3&gap=0.01",
+        "twin?malformed=3&gap=0.01",
     ],
 )
 async def test_a_failure_of_the_server_counts_before_the_first_content_and_behind_it(server, model):

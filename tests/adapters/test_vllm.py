@@ -215,6 +215,17 @@ async def test_a_failure_says_where_it_was_and_that_another_replica_stands_by(pa
     assert [len(each.seen) for each in twins] == [1, 1]
 
 
+async def test_a_replica_that_failed_this_call_is_asked_last(pair):
+    twins, fleet = pair
+    tried = frozenset({fleet._replicas[0].where})
+
+    for _ in range(3):
+        await answered(fleet, replace(asked(), tried=tried))
+    await answered(fleet, replace(asked(), tried=frozenset(replica.where for replica in fleet._replicas)))
+
+    assert [len(each.seen) for each in twins] == [1, 3]
+
+
 async def test_nobody_stands_by_whose_circuit_is_open(pair):
     _, fleet = pair
     await open_circuits(fleet, 1)

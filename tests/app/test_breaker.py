@@ -2,6 +2,7 @@ import copy
 import math
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -47,13 +48,14 @@ def test_with_fewer_outcomes_than_the_minimum_nothing_is_concluded():
     assert breaker.circuit(0).state == "closed"
 
 
-def test_failures_that_are_older_than_the_window_are_forgotten():
+@pytest.mark.parametrize("later", range(30, 100, 3))
+def test_failures_that_are_older_than_the_window_are_forgotten(later):
     breaker = Breaker(TOLERANCE)
 
     failing(breaker, 0, times=3)
-    failing(breaker, 31, times=3)
+    failing(breaker, later, times=3)
 
-    assert breaker.circuit(31).state == "closed"
+    assert breaker.circuit(later).state == "closed"
 
 
 def test_an_open_circuit_admits_nothing_until_its_time_is_over():
@@ -135,6 +137,18 @@ def test_an_answer_that_breaks_turns_its_success_into_a_failure():
         breaker.fall(ticket, 0)
 
     assert breaker.circuit(0).state == "open"
+
+
+def test_answers_that_break_long_after_they_began_count_like_calls():
+    breaker = Breaker(TOLERANCE)
+
+    tickets = [breaker.admit(0) for _ in range(4)]
+    for ticket in tickets:
+        breaker.succeed(ticket, 0)
+    for ticket in tickets:
+        breaker.fall(ticket, 600)
+
+    assert breaker.circuit(600).state == "open"
 
 
 def test_a_probe_whose_answer_breaks_opens_it_again():
