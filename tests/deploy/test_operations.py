@@ -12,9 +12,10 @@ import httpx
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from app.errors import BadRequest
+from app.contracts import Route
+from app.errors import BadRequest, UpstreamRefused
 from app.health import State
-from app.journal import Record
+from app.journal import Attempt, Record
 from app.logs import JsonLines, described
 from app.metrics import Metrics
 from app.operations import CHAT
@@ -53,7 +54,10 @@ def test_the_metrics_are_those_of_the_code():
 
 def test_the_outcomes_are_those_of_the_code():
     told = {names(name)[0]: status for name, status, _ in table("### Outcomes")}
-    known = {name: str(status) for name, status in outcomes().items()} | {"upstream_refused": "4xx"}
+    refused = {
+        kind.__new__(kind).kind: "4xx" for kind in (UpstreamRefused, *UpstreamRefused.__subclasses__())
+    }
+    known = {name: str(status) for name, status in outcomes().items()} | refused
 
     assert told == known
 
@@ -68,8 +72,13 @@ def test_the_alerts_are_those_of_the_rules():
 def test_the_fields_are_those_of_an_exchange_line():
     record = Record("id", CHAT, perf_counter())
     record.failure = BadRequest("The body is not JSON.")
+    record.attempts = [Attempt(Route("up", "m", "alias", "configured"), "first") for _ in range(2)]
+    line = described(record)
 
-    assert [name for row in table("## Logs") for name in names(row[0])] == list(described(record))
+    fields = table("## Logs")
+    assert [name for row in fields for name in names(row[0])] == list(line)
+    [tries] = [names(meaning) for row, meaning in fields if names(row) == ["tries"]]
+    assert tries == list(line["tries"][0])
 
 
 def test_other_lines_carry_what_is_said():
