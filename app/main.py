@@ -8,7 +8,7 @@ from adapters.building import sources as build_sources
 from app import config
 from app.breaker import Circuit
 from app.codecs import Identity
-from app.contracts import Caller, Source
+from app.contracts import Caller, Limiter, Source
 from app.door import Door
 from app.exchange import Exchange
 from app.health import Doctor
@@ -26,8 +26,12 @@ from app.routing.fixed import Fixed
 from app.sink import Sink
 from routers import api
 
+_UNLIMITED = Unlimited()
 
-def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Door:
+
+def create_app(
+    settings: config.Config, sink: Sink, *, hash_key: str = "", limiter: Limiter = _UNLIMITED
+) -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     sources = build_sources(settings)
     metrics = Metrics()
@@ -37,7 +41,7 @@ def create_app(settings: config.Config, sink: Sink, *, hash_key: str = "") -> Do
     keys = _keys(settings)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
-        Exchange(Unlimited(), routing, Identity(), sources),
+        Exchange(limiter, routing, Identity(), sources),
         keys,
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),
