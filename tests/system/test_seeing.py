@@ -90,7 +90,7 @@ async def test_tokens_that_an_upstream_does_not_report_are_flagged_as_estimated(
 async def test_an_exchange_is_one_line_without_a_word_of_what_was_said(client, gateway):
     await client.post(CHAT, json=body())
     await client.post(CHAT, json=body("twin/x?status=422&dialect=nebius"))
-    await client.post(CHAT, json=body("twin/x?cut=3", stream=True))
+    await client.post(CHAT, json=body("twin/x?cut=1", stream=True))
 
     found = await lines(gateway)
     assert [line["outcome"] for line in found] == ["ok", "upstream_refused", "upstream_broken"]
