@@ -14,8 +14,10 @@ State = Literal["closed", "half-open", "open"]
 BUCKETS = 10
 """The window slides by tenths of its length, so that it takes the same few numbers under any load."""
 
-MOST_GROWTH = 8
-"""How many times `open_seconds` a circuit stays open at most, where one probe after the other fails."""
+MOST_GROWTH = 2
+"""How many times `open_seconds` a circuit stays open at most, where one probe after the other fails. More would save
+few probes, and leave a server that is well again alone for minutes.
+"""
 
 MISSES = 2
 """How many health checks in a row must fail."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.building import sources as build_sources
 from app import config
@@ -51,24 +51,22 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
         collect_stale_gauges()
-        for source in sources.values():
-            await source.start()
-        watch = asyncio.ensure_future(
-            metrics.watch(
-                lambda: journal.open_records,
-                lambda: _connections(sources),
-                lambda: sink.lost,
-                lambda: _circuits(sources),
-            )
-        )
-        readiness.ready = True
-        try:
-            yield
-        finally:
-            readiness.ready = False
-            watch.cancel()
+        async with AsyncExitStack() as held:
             for source in sources.values():
-                await source.close()
+                held.push_async_callback(source.close)
+                await source.start()
+            watch = asyncio.ensure_future(
+                metrics.watch(
+                    lambda: journal.open_records,
+                    lambda: _connections(sources),
+                    lambda: sink.lost,
+                    lambda: _circuits(sources),
+                )
+            )
+            held.callback(watch.cancel)
+            readiness.ready = True
+            yield
+            readiness.ready = False
 
     surface = api.build(
         api.Parts(

@@ -96,7 +96,7 @@ class BreakerSettings(Tolerance):
     )
     open_seconds: Seconds = Field(
         default=_TOLERANCE.open_seconds,
-        description="how long it is not asked then; twice as long after each probe that fails, up to 8 times",
+        description="how long it is not asked then; twice as long after a probe that failed",
     )
     probes: Annotated[int, Field(strict=True, ge=1, le=100), FromText] = Field(
         default=_TOLERANCE.probes,

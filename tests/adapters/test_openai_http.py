@@ -387,7 +387,7 @@ async def test_a_reader_that_is_slow_holds_the_upstream_back():
         (401, "CredentialRejected"),
         (402, "CredentialRejected"),
         (403, "CredentialRejected"),
-        (404, UpstreamRefused),
+        (404, "ModelMissing"),
         (408, UpstreamGaveUp),
         (413, UpstreamRefused),
         (422, UpstreamRefused),
