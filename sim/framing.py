@@ -39,7 +39,7 @@ class Framing:
         length = len(body) if self._script.framing in {"", "length"} else None
         self.head(reply.status, reply.kind, length, reply.headers)
         if self._script.cut > 0:
-            self._writer.write(body[: len(body) // 2])
+            self._put(body[: len(body) // 2])
             await self._writer.drain()
             return False
         await self._write(body)
@@ -69,7 +69,7 @@ class Framing:
             f"HTTP/1.1 {status} {_phrase(status)}",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
-        self._writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
+        self._put("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
 
     async def event(self, data: bytes) -> None:
         await self._write(data if self._compressor is None else self._compressor.compress(data))
@@ -90,14 +90,19 @@ class Framing:
     async def _write(self, data: bytes) -> None:
         for piece in _pieces(data, self._script.split):
             framed = b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
-            self._writer.write(framed)
+            self._put(framed)
             await self._writer.drain()
             if self._script.split:
                 await asyncio.sleep(0)
 
+    def _put(self, data: bytes) -> None:
+        if self._writer.transport.is_closing():  # uvloop has no ConnectionError for it
+            raise ConnectionResetError
+        self._writer.write(data)
+
     async def _finish(self) -> bool:
         if self._chunked:
-            self._writer.write(b"0\r\n\r\n")
+            self._put(b"0\r\n\r\n")
         await self._writer.drain()
         if self._script.close or self._script.framing == "close":
             self._writer.close()
