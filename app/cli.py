@@ -1,4 +1,4 @@
-"""The command line: `hyperbridge serve | check | keys | version`."""
+"""The command line: `hyperbridge serve | check | keys | upstream-sim | version`."""
 
 import argparse
 import json
@@ -55,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("name", type=_name, help="what the key is called in logs: letters, digits, _ and -")
     new.set_defaults(run=_new_key)
 
+    twin = commands.add_parser(
+        "upstream-sim",
+        help="start a fake upstream, to try a configuration with",
+        add_help=False,
+        prefix_chars=" ",  # its options are its own: --help is one of them
+    )
+    twin.add_argument("arguments", nargs="*")
+    twin.set_defaults(run=_simulate)
+
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=lambda _: print(VERSION))
     return parser
@@ -100,6 +109,16 @@ def _check(options: argparse.Namespace) -> None:
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(json.dumps(settings.redacted(), indent=2))
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    try:
+        from sim.command import main as simulate  # noqa: PLC0415  # a gateway runs without it
+    except ModuleNotFoundError as error:
+        if error.name != "sim":
+            raise
+        sys.exit("upstream-sim is not part of this installation: it needs the package from the source tree")
+    simulate(options.arguments)
 
 
 def _new_key(options: argparse.Namespace) -> None:

@@ -38,14 +38,14 @@ class Answering:
         """False where the connection ends with the answer."""
         page = self.house.page(self.seen)
         if page is not None:
-            return await self._whole(Script(), page)
+            return await self._whole(page)
         try:
             request, script = self._asked()
         except BadScript as error:
-            return await self._whole(Script(), refused(400, self.house.dialect, str(error)))
+            return await self._whole(refused(400, self.house.dialect, str(error)))
         admitted = self.house.admit(self.seen, request, _now())
         if isinstance(admitted, Reply):
-            return await self._whole(Script(), admitted)
+            return await self._whole(admitted)
         try:
             return await self._follow(request, script, admitted)
         finally:
@@ -64,6 +64,8 @@ class Answering:
         told = self.seen.headers.get(HEADER, "")
         script = Script.of(self.seen.model, told)
         script = self.occasions.script(f"{self.seen.model} {told}", script, _now())
+        if script.replay and self.recordings is None:
+            raise BadScript("There are no recordings here.")
         return request, replace(script, dialect=script.dialect or self.house.dialect)
 
     async def _follow(self, request: Mapping[str, Any], script: Script, admitted: Admitted) -> bool:
@@ -94,7 +96,8 @@ class Answering:
             return refused(400, script.dialect, str(error))
         return Speech(self.seen.page, request, script, asked, admitted.envelope)
 
-    async def _whole(self, script: Script, reply: Reply) -> bool:
+    async def _whole(self, reply: Reply) -> bool:
+        script = Script()
         return await self._sent(Framing(self.writer, script, {}), script, reply)
 
     async def _sent(self, framing: Framing, script: Script, reply: Reply, tokens: int = 0) -> bool:

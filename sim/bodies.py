@@ -137,7 +137,8 @@ class Speech:
     def _end(self, sent: int) -> Iterator[bytes]:
         if self.script.finish:
             yield self._chunk({"delta": {}} if self.chat else {"text": ""}, finish=self.reason())
-        asked = (self.request.get("stream_options") or {}).get("include_usage")
+        options = self.request.get("stream_options")
+        asked = isinstance(options, dict) and options.get("include_usage")
         if asked and self.script.usage != "never":
             yield orjson.dumps(self._envelope(self._kind) | {"choices": [], "usage": self.usage(sent)})
         if self.script.done:
@@ -152,9 +153,8 @@ class Speech:
     def _call(self, arguments: str, *, first: bool) -> dict[str, Any]:
         if not first:
             return {"function": {ARGUMENTS: arguments}}
-        tools = self.request.get("tools") or [{}]
-        name = tools[0].get("function", {}).get("name", "twin")
-        return {"id": "call_twin", "type": "function", "function": {"name": name, ARGUMENTS: arguments}}
+        function = {"name": _tool(self.request.get("tools")), ARGUMENTS: arguments}
+        return {"id": "call_twin", "type": "function", "function": function}
 
     def _chunk(self, said: Mapping[str, Any], tokens: int | None = None, finish: str | None = None) -> bytes:
         choice = {"index": 0, **said, "finish_reason": finish}
@@ -169,6 +169,14 @@ class Speech:
         name = "chatcmpl-twin" if self.chat else "cmpl-twin"
         model = self.request.get("model")
         return {"id": name, "object": kind, "created": 1700000000, "model": model, **self.more}
+
+
+def _tool(tools: object) -> str:
+    """The name of the first tool on offer."""
+    match tools:
+        case [{"function": {"name": str(name)}}, *_]:
+            return name
+    return "twin"
 
 
 def _joined(parts: list[Part], member: str) -> str:

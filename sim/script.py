@@ -124,7 +124,7 @@ def manual() -> list[tuple[str, str, str]]:
 
 
 def _written(default: object) -> str:
-    return str(int(default)) if isinstance(default, bool) else str(default)
+    return f"{default:g}" if isinstance(default, (int, float)) else str(default)
 
 
 def _meaning(metadata: Mapping[str, Any]) -> str:

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sim import pages
 from sim.answering import Answering
+from sim.framing import Framing
 from sim.house import House, Plain
 from sim.occasions import Occasions
+from sim.script import Script
 from sim.seen import Seen
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -95,6 +98,9 @@ class _Connection:
         if seen is None:
             return False
         twin = self.twin
+        page = pages.own(twin, seen)
+        if page is not None:
+            return await Framing(self.writer, Script(), {}).whole(page)
         twin.sees(seen)
         answering = Answering(twin.house, twin.occasions, twin.recordings, seen, self.writer)
         try:

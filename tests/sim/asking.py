@@ -21,7 +21,7 @@ def chunks(answer: httpx.Response) -> list[Any]:
     return [orjson.loads(each) for each in data if each != "[DONE]"]
 
 
-def pieces(answer: httpx.Response, member: str = "content") -> list[str]:
+def pieces(answer: httpx.Response, member: str = "content") -> list[Any]:
     """What the chunks of a stream hold of this member, one by one."""
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks(answer) if chunk.get("choices")]
     return [delta[member] for delta in deltas if delta.get(member)]
