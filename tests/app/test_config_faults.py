@@ -71,6 +71,35 @@ def faults(tmp_path, monkeypatch):
             "2:10: models.a.upstream: 'dmo' is not an upstream; did you mean 'demo'?",
         ),
         (DEMO + "models: {a: demo}", "2:13: models.a: must be upstream/model"),
+        (
+            DEMO + "models: {fast: demo/x, a: {upstream: demo, model: x, fallbacks: [fsat]}}",
+            "2:66: models.a.fallbacks[0]: 'fsat' is neither a model nor upstream/model; did you mean 'fast'?",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, fallbacks: [{to: dmo/x}]}}",
+            "2:57: models.a.fallbacks[0].to: 'dmo/x' is neither a model nor upstream/model",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, fallbacks: [a]}}",
+            "2:52: models.a.fallbacks[0]: must be another model than the one that it stands in for",
+        ),
+        (
+            DEMO
+            + "models: {a: {upstream: demo, model: x, fallbacks: [{to: demo/y, when: [content_filter]}]}}",
+            "2:72: models.a.fallbacks[0].when[0]: must be one of context_length, missing, rate_limit, server,",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, attempts: 0}}",
+            "2:50: models.a.attempts: must be a whole number from 1 to 20, not 0",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, hedge: {share: 5}}}",
+            "2:55: models.a.hedge.share: must be a number above 0, at most 1, not 5",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, timeout_seconds: 30s}}",
+            "2:57: models.a.timeout_seconds: must be a number above 0, at most 86400, or null, not '30s'",
+        ),
         (DEMO + "models: {demo/x: demo/x}", "2:10: models.demo/x: must not begin with 'demo/'"),
         (DEMO + "models: {'': demo/x}", "2:10: models.'': must be a name of letters, digits and"),
         (
