@@ -115,7 +115,7 @@ def _simulate(options: argparse.Namespace) -> None:
     try:
         from sim.command import main as simulate  # noqa: PLC0415  # a gateway runs without it
     except ModuleNotFoundError as error:
-        if error.name != "sim":
+        if (error.name or "").partition(".")[0] != "sim":
             raise
         sys.exit("upstream-sim is not part of this installation: it needs the package from the source tree")
     simulate(options.arguments)

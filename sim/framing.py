@@ -38,10 +38,12 @@ class Framing:
         body = compressed(self._script.encoding, body)
         length = len(body) if self._script.framing in {"", "length"} else None
         self.head(reply.status, reply.kind, length, reply.headers)
-        if self._script.cut > 0:
+        if self._script.cut > 0 or self._script.stall >= 0:
             self._put(body[: len(body) // 2])
             await self._writer.drain()
-            return False
+            if self._script.stall >= 0:
+                await asyncio.Event().wait()
+            return self.break_off()
         await self._write(body)
         return await self._finish()
 

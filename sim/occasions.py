@@ -1,4 +1,4 @@
-"""On which requests a script's faults come: the first ones, each so-manieth, or by the clock."""
+"""On which requests a script's faults come: the first ones, every third or so, or by the clock."""
 
 from dataclasses import dataclass, field
 

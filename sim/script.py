@@ -49,8 +49,12 @@ class Script:
         meaning="break the connection by a reset, before the head where `cut` says nothing",
         fault=True,
     )
-    cut: int = _member(-1, "break the connection after so many chunks; 0 is before the head", fault=True)
-    stall: int = _member(-1, "fall silent after so many chunks", fault=True)
+    cut: int = _member(
+        -1,
+        "break the connection after so many chunks, or in the middle of a plain body; 0 is before the head",
+        fault=True,
+    )
+    stall: int = _member(-1, "fall silent after so many chunks, or in the middle of a plain body", fault=True)
     error: int = _member(-1, "an error event in the place of this chunk; 0 is after a lone role", fault=True)
     malformed: int = _member(-1, "broken JSON in the place of this chunk", fault=True)
     html: bool = _member(default=False, meaning="a page of HTML with 200", fault=True)
@@ -64,7 +68,7 @@ class Script:
     done: bool = _member(default=True, meaning="end a stream with [DONE]", fault=True)
     usage: str = _member("asked", "usage in streams; always is in each chunk", needs="asked never always")
     fail: int = _member(-1, "only the first so many requests of this name get the faults")
-    every: int = _member(-1, "only each so-manieth request of this name gets the faults")
+    every: int = _member(-1, "only the requests of this name whose number it divides get the faults")
     flap: str = _member(
         "", "`on,off`: the faults for `on` seconds, none for `off`, since the name came first"
     )
@@ -124,7 +128,7 @@ def manual() -> list[tuple[str, str, str]]:
 
 
 def _written(default: object) -> str:
-    return f"{default:g}" if isinstance(default, (int, float)) else str(default)
+    return f"{default:g}" if isinstance(default, (int, float)) else str(default) or "none"
 
 
 def _meaning(metadata: Mapping[str, Any]) -> str:

@@ -100,6 +100,16 @@ def test_a_port_that_is_taken_is_said_so():
     )
 
 
+def test_an_installation_without_it_says_so():
+    program = "import sys; sys.modules['sim'] = None; from app.cli import main; main(['upstream-sim'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 1
+    assert "not part of this installation" in done.stderr
+
+
 def test_its_help_tells_every_option_and_member():
     done = run("upstream-sim", "--help")
 

@@ -109,6 +109,14 @@ async def test_a_cut_comes_after_so_many_chunks(upstream, direct, script):
     assert (upstream[0].seen[0].sent_tokens, upstream[0].seen[0].ended) == (3, False)
 
 
+async def test_a_plain_answer_falls_silent_in_the_middle(direct):
+    async with direct.stream("POST", CHAT, json=body("twin?stall=2"), timeout=0.2) as answer:
+        with pytest.raises(httpx.ReadTimeout):
+            await answer.aread()
+
+    assert answer.status_code == 200
+
+
 async def test_a_malformed_event_stands_in_the_place_of_a_chunk(direct):
     got, broken = await received(direct, "malformed=3&chunks=6")
 

@@ -1,4 +1,4 @@
-"""Faults come on the first requests, on each so-manieth, or by the clock; in between the answer is good."""
+"""Faults come on the first requests, on every third or so, or by the clock; in between the answer is good."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_the_first_requests_fail():
     assert faults("fail=0", [0]) == [False]
 
 
-def test_each_so_manieth_request_fails():
+def test_every_third_request_fails():
     assert faults("every=3", [0] * 7) == [False, False, True, False, False, True, False]
 
 
