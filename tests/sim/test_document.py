@@ -40,7 +40,7 @@ def test_its_options_exist():
     assert f"{KEPT:,} requests" in PAGE.read_text("utf-8")
 
 
-async def test_its_two_commands_show_a_retry_and_a_rescue(tmp_path):
+async def test_its_two_commands_show_a_retry_a_fallback_and_a_rescue(tmp_path):
     (yaml,) = fences(PAGE, "yaml")
     (commands,) = fences(PAGE, "sh")
     arguments = commands.text.splitlines()[0].split()[2:]
@@ -49,6 +49,7 @@ async def test_its_two_commands_show_a_retry_and_a_rescue(tmp_path):
         async with gateway_of(configuration, tmp_path) as gateway, httpx.AsyncClient(timeout=20) as http:
             asked = f"{gateway.url}/v1/chat/completions"
             shaky = await http.post(asked, json=body("shaky"))
+            down = await http.post(asked, json=body("down"))
             broken = await http.post(asked, json=body("broken", stream=True))
             seen = (await http.get(f"{url}/sim/seen")).json()["seen"]
 
@@ -57,5 +58,6 @@ async def test_its_two_commands_show_a_retry_and_a_rescue(tmp_path):
     ]
     assert (shaky.status_code, shaky.headers["x-hyperbridge-attempts"]) == (200, "2")
     assert "".join(deltas) == "".join(f"word{number} " for number in range(20))
-    assert [line["status"] for line in seen if line["method"] == "POST"][:2] == [503, 200]
-    assert sum(line["sent_tokens"] for line in seen) == 5 + 20
+    assert (down.status_code, down.headers["x-hyperbridge-model"]) == (200, "twin?chunks=20")
+    assert [line["status"] for line in seen if line["method"] == "POST"][:4] == [503, 200, 503, 200]
+    assert sum(line["sent_tokens"] for line in seen) == 5 + 20 + 20
