@@ -17,6 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import config, logs, server
+from app.draining import STOP_FILE
 from app.keys import new_key
 from app.version import VERSION
 from app.worker import CONFIG, HASH_KEY
@@ -139,9 +140,11 @@ def _serve(options: argparse.Namespace) -> None:
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
     os.environ.pop(SHARED_METRICS, None)
+    os.environ.pop(STOP_FILE, None)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
         if workers > 1:
             os.environ[SHARED_METRICS] = shared
+            os.environ[STOP_FILE] = str(Path(shared) / "stopping")
         _run(settings, workers, listening)
 
 
@@ -151,6 +154,14 @@ def _open_log(settings: config.Config) -> None:
     except OSError as error:
         print(f"logs.file: cannot write {settings.logs.file}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
+
+
+class Workers(Multiprocess):
+    """Several workers, who are told apart from one that is replaced when all of them stop."""
+
+    def terminate_all(self) -> None:
+        Path(os.environ[STOP_FILE]).touch()
+        super().terminate_all()
 
 
 def _run(settings: config.Config, workers: int, listening: socket.socket) -> None:
@@ -165,7 +176,7 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     if workers > 1:
-        supervisor = Multiprocess(served, sockets=[listening])
+        supervisor = Workers(served, sockets=[listening])
         supervisor.run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
             sys.exit(STARTUP_FAILURE)

@@ -183,8 +183,11 @@ class HeadTooLarge(Failure):
 
 
 class ClientLeft(Failure):
+    """`let_go_seconds` is how long after the connection's end everything of the call was let go."""
+
     status = 499
     type = "client_left"
+    let_go_seconds: float | None = None
 
 
 class Internal(Failure):
@@ -203,6 +206,9 @@ class Stopping(Failure):
     status = 503
     type = "api_error"
     code = "gateway_stopping"
+
+    def __init__(self, message: str = "The gateway is stopping: ask again.") -> None:
+        super().__init__(message, headers={"retry-after": "1", "connection": "close"})
 
 
 class UpstreamFailure(Failure):

@@ -10,6 +10,7 @@ from app.breaker import Circuit
 from app.codecs import Identity
 from app.contracts import Caller, Limiter, Source
 from app.door import Door
+from app.draining import Draining
 from app.exchange import Exchange
 from app.health import Doctor
 from app.inventory import Inventory
@@ -45,8 +46,12 @@ def create_app(
         keys,
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),
+        readiness=readiness,
         max_body_bytes=settings.server.max_body_bytes,
+        heartbeat_seconds=settings.server.heartbeat_seconds,
     )
+
+    draining = Draining(readiness, lambda: journal.open_records, settings.server.drain_seconds)
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncGenerator[None]:
@@ -64,6 +69,7 @@ def create_app(
                 )
             )
             held.callback(watch.cancel)
+            held.enter_context(draining.holding_signals())
             readiness.ready = True
             yield
             readiness.ready = False

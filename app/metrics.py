@@ -23,12 +23,14 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.breaker import Circuit, State
+from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
 from app.usage import Usage
 from app.version import VERSION
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
+CANCEL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -116,6 +118,10 @@ class Metrics:
             "hyperbridge_rescues", "Streams that broke and were gone on with, by whether the client got a whole answer.",
             ("model", "outcome"), registry=registry,
         )  # fmt: skip
+        self._cancel = Histogram(
+            "hyperbridge_cancel_seconds", "From the end of a client's connection to the end of its call at the upstream.",
+            buckets=CANCEL_SECONDS, registry=registry,
+        )  # fmt: skip
         self._in_flight = Gauge(
             "hyperbridge_requests_in_flight", "Requests that are being answered.",
             registry=registry, multiprocess_mode="livesum",
@@ -193,6 +199,9 @@ class Metrics:
             self._estimated.labels(upstream).inc(usage.output_tokens)
 
     def _read_attempts(self, record: Record) -> None:
+        failure = record.failure
+        if isinstance(failure, ClientLeft) and failure.let_go_seconds is not None and record.attempts:
+            self._cancel.observe(failure.let_go_seconds)
         for attempt in record.attempts:
             if attempt.kind != "first" or attempt.outcome != "ok":
                 self._attempts.labels(attempt.route.upstream, attempt.kind, attempt.outcome).inc()

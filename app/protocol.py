@@ -7,6 +7,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import BadRequest, ClientTooSlow, Failure, HeadTooLarge
+from app.leaving import EXTENSION, Leaving
 from app.request_id import new_id
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -41,9 +42,11 @@ class Protocol(HttpToolsProtocol):
     _heard = 0.0
     _watch: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
+    _leaving: Leaving
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._leaving = Leaving()
         self._expect_more()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -51,6 +54,7 @@ class Protocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+        self._leaving.come()
 
     def data_received(self, data: bytes) -> None:
         if self._head_bytes is not None:
@@ -73,6 +77,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._sending = True
         super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: self._leaving}  # type: ignore[dict-item] # its value is no mapping
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_bytes is not None:  # a trailer is no header, and there is no bound on trailers
@@ -94,6 +99,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._head_bytes = 0
         self._sending = False
+        self.flow.resume_reading()  # while nothing is read, the client's leaving is not seen
         if not self._surplus:
             super().on_message_complete()
 

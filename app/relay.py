@@ -10,16 +10,18 @@ from time import perf_counter
 from starlette.types import Receive, Scope, Send
 
 from app.contracts import Answer, Call, Caller
-from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, WrongMediaType
+from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
 from app.exchange import Exchange
+from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
 from app.keys import Keys
 from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
+from app.readiness import Readiness
 from app.request_id import request_id
 from app.wire import Request
-from app.wishes import timeout_seconds
+from app.wishes import heartbeat_seconds, timeout_seconds
 
 _log = logging.getLogger("hyperbridge")
 
@@ -45,26 +47,31 @@ _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _ID_NAMES: Mapping[Dialect, tuple[bytes, ...]] = {"messages": (b"x-request-id", b"request-id")}
 """Anthropic's clients look for a name of their own."""
 
+_EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 _EVENT_STREAM = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 
 class Relay:
     """Answers one operation. Holds nothing between calls."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a relay is made of
         self,
         exchange: Exchange,
         keys: Keys,
         journal: Journal,
         prompt_hash: PromptHash,
         *,
+        readiness: Readiness,
         max_body_bytes: int,
+        heartbeat_seconds: float = 0.0,
     ) -> None:
         self._exchange = exchange
         self._keys = keys
         self._journal = journal
         self._prompt_hash = prompt_hash
+        self._readiness = readiness
         self._max_body_bytes = max_body_bytes
+        self._heartbeat_seconds = heartbeat_seconds
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -74,16 +81,18 @@ class Relay:
         reply = _Reply(send, record, identity)
         with self._journal.writing(record):
             try:
+                self._readiness.admit()
                 record.caller = self._keys.identify(headers)
                 body = await self._body(headers, receive)
-                async with Presence(receive) as presence:
+                async with Presence(scope, receive) as presence:
                     call = self._call(body, headers, record, record.caller)
-                    await self._relay(call, record, reply, presence)
+                    beats = Heartbeats(reply.beat, self._beat_seconds(call, headers))
+                    await self._relay(call, record, reply, presence, beats)
             except Failure as failure:
                 record.failure = failure.alone()
                 await reply.fail(record.failure)
             except asyncio.CancelledError:  # the server waits no longer; this is its task's last act
-                record.failure = Stopping("The gateway is stopping: ask again.")
+                record.failure = Stopping()
                 with contextlib.suppress(TimeoutError):  # where the client does not read, nothing can be told
                     async with asyncio.timeout(TELLING_SECONDS):
                         await reply.fail(record.failure)
@@ -92,9 +101,12 @@ class Relay:
                 record.failure = Internal("The gateway failed.", detail=repr(type(error)))
                 await reply.fail(record.failure)
 
-    async def _relay(self, call: Call, record: Record, reply: "_Reply", presence: Presence) -> None:
-        async with self._exchange.answer(call, record) as answer:
+    async def _relay(
+        self, call: Call, record: Record, reply: "_Reply", presence: Presence, beats: Heartbeats
+    ) -> None:
+        async with beats, self._exchange.answer(call, record) as answer:
             piece = await answer.read()
+            await beats.end()
             await reply.start(answer)
             if not answer.streams:
                 presence.end()
@@ -127,6 +139,12 @@ class Relay:
             started=asyncio.get_running_loop().time(),
             timeout_seconds=timeout_seconds(headers),
         )
+
+    def _beat_seconds(self, call: Call, headers: Mapping[bytes, bytes]) -> float:
+        asked = heartbeat_seconds(headers)
+        if not call.request.stream:
+            return 0.0
+        return self._heartbeat_seconds if asked is None else asked
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, never more than the bound."""
@@ -166,8 +184,16 @@ class _Reply:
         self._begun = False
         self._headers: list[tuple[bytes, bytes]] = []
 
+    async def beat(self) -> None:
+        """A sign of life before the first content. The status is told with the first one, whatever comes."""
+        if not self._begun:
+            self._headers = [_EVENTS, *self._identity, *_EVENT_STREAM]
+        await self.send(COMMENT)
+
     async def start(self, answer: Answer) -> None:
         """Prepare the head; it goes out with the first bytes."""
+        if self._begun and not answer.streams:
+            raise UpstreamBroken("The upstream's answer is not a stream.", detail="after a heartbeat")
         record = self._record
         assert record.route is not None
         self._headers = [

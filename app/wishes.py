@@ -5,18 +5,35 @@ from collections.abc import Mapping
 from app.errors import BadRequest
 
 TIMEOUT = b"x-hyperbridge-timeout"
+HEARTBEAT = b"x-hyperbridge-heartbeat"
 MOST_SECONDS = 86_400.0
+LONGEST_BEAT_SECONDS = 60.0
 
 
 def timeout_seconds(headers: Mapping[bytes, bytes]) -> float | None:
     """How long the client waits at most for the whole answer; None where it does not say. Raises BadRequest."""
-    value = headers.get(TIMEOUT)
+    asked = _seconds(headers, TIMEOUT)
+    if asked is not None and not 0 < asked <= MOST_SECONDS:
+        raise BadRequest(f"{TIMEOUT.decode()} must be seconds: a number above 0, at most {MOST_SECONDS:.0f}.")
+    return asked
+
+
+def heartbeat_seconds(headers: Mapping[bytes, bytes]) -> float | None:
+    """How often a waiting stream shall give a sign of life; 0 is never, None where it does not say. Raises BadRequest."""
+    asked = _seconds(headers, HEARTBEAT)
+    if asked is not None and asked and not 1 <= asked <= LONGEST_BEAT_SECONDS:
+        raise BadRequest(
+            f"{HEARTBEAT.decode()} must be seconds: from 1 to {LONGEST_BEAT_SECONDS:.0f}, or 0 for none."
+        )
+    return asked
+
+
+def _seconds(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
+    """The number; one that no bound takes where it is none."""
+    value = headers.get(name)
     if value is None:
         return None
     try:
-        asked = float(value)
+        return float(value)
     except ValueError:
-        asked = 0.0
-    if not 0 < asked <= MOST_SECONDS:
-        raise BadRequest(f"{TIMEOUT.decode()} must be seconds: a number above 0, at most {MOST_SECONDS:.0f}.")
-    return asked
+        return -1.0

@@ -59,6 +59,10 @@ class Server(Settings):
     client_gap_seconds: Seconds = Field(
         default=60.0, description="how long a client may stop sending its request or reading its answer"
     )
+    heartbeat_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
+        default=0.0,
+        description="how often a stream that waits for its first content gives a sign of life; 0 is never",
+    )
     drain_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
         default=30.0, description="how long running calls may finish after a stop was asked for"
     )
