@@ -84,7 +84,7 @@ class Framing:
 
     def break_off(self) -> bool:
         """Let the connection end, by a reset where the script says so."""
-        if self._script.reset:
+        if self._script.reset and not self._writer.transport.is_closing():
             linger = struct.pack("ii", 1, 0)
             self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         return False
