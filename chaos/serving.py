@@ -28,6 +28,10 @@ class Served:
     url: str
     log: Path
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
