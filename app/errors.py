@@ -183,11 +183,11 @@ class HeadTooLarge(Failure):
 
 
 class ClientLeft(Failure):
-    """`let_go_seconds` is how long after the connection's end everything of the call was let go."""
+    """`let_go_seconds` is how long after the connection's end all that was done for the call had ended."""
 
     status = 499
     type = "client_left"
-    let_go_seconds: float | None = None
+    let_go_seconds = 0.0
 
 
 class Internal(Failure):

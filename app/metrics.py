@@ -30,7 +30,7 @@ from app.version import VERSION
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
-CANCEL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+CANCEL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -200,7 +200,7 @@ class Metrics:
 
     def _read_attempts(self, record: Record) -> None:
         failure = record.failure
-        if isinstance(failure, ClientLeft) and failure.let_go_seconds is not None and record.attempts:
+        if isinstance(failure, ClientLeft) and any(each.outcome == "cancelled" for each in record.attempts):
             self._cancel.observe(failure.let_go_seconds)
         for attempt in record.attempts:
             if attempt.kind != "first" or attempt.outcome != "ok":

@@ -49,6 +49,7 @@ class Presence:
         """From here the client may leave: it has, or is about to have, the whole answer."""
         if self._leaving is not None:
             self._leaving.then(None)
+            self._leaving = None  # from here on it may be the next request's
         if self._watch is not None:
             self._watch.cancel()
 
@@ -58,5 +59,5 @@ class Presence:
         self._leave()
 
     def _leave(self) -> None:
-        self._left_at = self._leaving.moment if self._leaving is not None else perf_counter()
+        self._left_at = perf_counter()
         self._task.cancel()
