@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from app.contracts import Hedging, Route
@@ -21,7 +22,9 @@ MOST_MODELS = 1000
 class Held(Protocol):
     """What an attempt gives: something to be left."""
 
-    async def leave(self, kind: None, error: None, trace: None) -> None: ...
+    async def leave(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 HeldT = TypeVar("HeldT", bound=Held)
@@ -91,11 +94,14 @@ async def race(
         if not done and allowed():
             tasks.append(asyncio.ensure_future(second()))
         winner = await _first_success(tasks)
-        return winner.result() if winner is not None else tasks[0].result()
     finally:
-        for task in tasks:
-            if task is not winner:
-                await _let_go(task)
+        try:
+            await _let_go([task for task in tasks if task is not winner])
+        except asyncio.CancelledError:
+            if winner is not None:
+                await _let_go([winner])
+            raise
+    return winner.result() if winner is not None else tasks[0].result()
 
 
 async def _first_success(tasks: list[asyncio.Future[HeldT]]) -> "asyncio.Future[HeldT] | None":
@@ -108,8 +114,20 @@ async def _first_success(tasks: list[asyncio.Future[HeldT]]) -> "asyncio.Future[
     return None
 
 
-async def _let_go(task: "asyncio.Future[HeldT]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled() and task.exception() is None:
-        await task.result().leave(None, None, None)
+async def _let_go(tasks: "list[asyncio.Future[HeldT]]") -> None:
+    """End them, whatever they have come to. Who is cancelled meanwhile is so when they have ended: they end at once."""
+    cancelled: asyncio.CancelledError | None = None
+    pending = set(tasks)
+    for task in tasks:
+        task.cancel()
+    while pending:
+        try:
+            _, pending = await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled() and task.exception() is None:
+            loser = asyncio.CancelledError()
+            await task.result().leave(type(loser), loser, None)
+    if cancelled is not None:
+        raise cancelled

@@ -7,6 +7,7 @@ import pytest
 
 from app.contracts import Hedging, Route
 from app.hedging import FEWEST, MOST_SAVED, Hedges, race
+from tests.support.waiting import eventually
 
 ROUTE = Route("one", "m", "alias", "configured")
 
@@ -16,8 +17,11 @@ class Opened:
     name: str
     left: int = 0
 
-    async def leave(self, kind: None, error: None, trace: None) -> None:
+    by: BaseException | None = None
+
+    async def leave(self, kind, error, trace) -> None:
         self.left += 1
+        self.by = error
 
 
 class Attempt:
@@ -28,6 +32,8 @@ class Attempt:
         self.begun = asyncio.Event()
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.cancelled = False
+        self.gone = asyncio.Event()
+        self.gone.set()
 
     async def __call__(self) -> Opened:
         self.begun.set()
@@ -35,6 +41,7 @@ class Attempt:
             await self.end
         except asyncio.CancelledError:
             self.cancelled = True
+            await self.gone.wait()
             raise
         return self.opened
 
@@ -96,6 +103,9 @@ async def test_both_that_come_at_once_leave_one_behind():
 
     assert await racing is first.opened
     assert (first.opened.left, second.opened.left) == (0, 1)
+    assert isinstance(
+        second.opened.by, asyncio.CancelledError
+    )  # it has answered well, and still it was let go
 
 
 async def test_a_cancelled_race_cancels_both():
@@ -108,6 +118,23 @@ async def test_a_cancelled_race_cancels_both():
         await racing
     assert first.cancelled
     assert second.cancelled
+
+
+async def test_a_race_that_is_cancelled_while_the_loser_ends_leaves_the_winner_and_waits_for_the_loser():
+    first, second = Attempt("first"), Attempt("second")
+    first.gone.clear()
+    racing = asyncio.ensure_future(race(first, second, 0, lambda: True))
+    await second.begun.wait()
+    second.end.set_result(None)
+    await eventually(lambda: first.cancelled)
+    racing.cancel()
+    await asyncio.sleep(0)
+    assert not racing.done()
+    first.gone.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await racing
+    assert second.opened.left == 1
 
 
 def test_what_is_slow_is_known_from_the_answers_before():
