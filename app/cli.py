@@ -5,22 +5,18 @@ import json
 import os
 import re
 import secrets
-import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
-
 from app import config, logs, server
-from app.draining import STOP_FILE
+from app.draining import Draining
 from app.keys import new_key
 from app.version import VERSION
 from app.worker import CONFIG, HASH_KEY
+from app.workers import Workers
 
 BACKLOG = 2048
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -140,11 +136,9 @@ def _serve(options: argparse.Namespace) -> None:
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
     os.environ.pop(SHARED_METRICS, None)
-    os.environ.pop(STOP_FILE, None)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
         if workers > 1:
             os.environ[SHARED_METRICS] = shared
-            os.environ[STOP_FILE] = str(Path(shared) / "stopping")
         _run(settings, workers, listening)
 
 
@@ -156,14 +150,6 @@ def _open_log(settings: config.Config) -> None:
         sys.exit(2)
 
 
-class Workers(Multiprocess):
-    """Several workers, who are told apart from one that is replaced when all of them stop."""
-
-    def terminate_all(self) -> None:
-        Path(os.environ[STOP_FILE]).touch()
-        super().terminate_all()
-
-
 def _run(settings: config.Config, workers: int, listening: socket.socket) -> None:
     served = server.settings(
         "app.worker:application",
@@ -172,16 +158,10 @@ def _run(settings: config.Config, workers: int, listening: socket.socket) -> Non
         drain_seconds=settings.server.drain_seconds,
         client_gap_seconds=settings.server.client_gap_seconds,
     )
-    # uvicorn raises the signal that stopped it once more; an orderly stop ends with 0 all the same.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    if workers > 1:
-        supervisor = Workers(served, sockets=[listening])
-        supervisor.run()
-        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
-            sys.exit(STARTUP_FAILURE)
-    else:
-        uvicorn.Server(served).run(sockets=[listening])
+    if workers == 1:
+        Draining(served).run(sockets=[listening])
+    elif status := Workers(served, listening).run():
+        sys.exit(status)
 
 
 def _listen(host: str, port: int) -> socket.socket:

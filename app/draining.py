@@ -1,80 +1,89 @@
 """A stop in order: first nothing new is begun, then what runs comes to its end, then the server stops.
 
-uvicorn closes its sockets first, so that a load balancer learns of a stop by refused connections. Here it goes on
+uvicorn stops listening first, so that a load balancer learns of a stop by refused connections. Here it goes on
 listening while calls run: `/readyz` says 503, and so does every new call.
 """
 
 import asyncio
-import os
+import math
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from pathlib import Path
+from socket import socket
 from types import FrameType
 
 import uvicorn
 
-from app.readiness import Readiness
-
-STOP_FILE = "HYPERBRIDGE_STOP_FILE"
-"""The variable that names a file which is there once all workers stop. A worker that stops before that is being
-replaced: it leaves new connections to the others at once.
-"""
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LOOK_SECONDS = 0.02
+from app.protocol import Settings
+from app.readiness import READINESS, Readiness
 
 
-class Draining:
-    """Stands between a signal and the server's own handler of it, for at most so many seconds."""
+class Draining(uvicorn.Server):
+    """uvicorn's server, with the phase that drains it in front of its stop.
 
-    def __init__(self, readiness: Readiness, open_calls: Callable[[], int], seconds: float) -> None:
-        self._readiness = readiness
-        self._open_calls = open_calls
-        self._seconds = seconds
-        self._finishing: asyncio.Task[None] | None = None
+    SIGTERM (and SIGINT, where nobody stands above it) drains for `drain_seconds`; a second one stops it now.
+    SIGHUP is for a worker that another one has replaced: it leaves new connections to the others at once, and
+    stops when the calls that it has are over; each has its own deadline.
+    """
+
+    config: Settings
+    _calls: Collection[asyncio.Task[None]] = ()
+    """What ran when the stop was asked for, and is waited for."""
+    _end = math.inf
+    _replaced = False
+    _listening = True
 
     @contextmanager
-    def holding_signals(self) -> Generator[None]:
-        """Take the signals over where the server handles them; an application that is only embedded has none."""
-        loop = asyncio.get_running_loop()
-        handler = signal.getsignal(signal.SIGTERM)
-        server = getattr(handler, "__self__", None)
-        if not isinstance(server, uvicorn.Server):
-            yield
-            return
+    def capture_signals(self) -> Generator[None]:
+        """Take the signals, until the process ends: whoever sends one in its last moments changes nothing."""
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        if self.config.workers == 1:
+            signal.signal(signal.SIGINT, self.handle_exit)
+        else:  # Ctrl-C reaches all processes, and the one above passes it on
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, self._replace)
+        yield
 
-        def come(number: int, _: FrameType | None) -> None:
-            loop.call_soon_threadsafe(self._begin, server, number)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
-        for number in SIGNALS:
-            signal.signal(number, come)
-        try:
-            yield
-        finally:
-            if self._finishing is not None:
-                self._finishing.cancel()
+    def _replace(self, sig: int, frame: FrameType | None) -> None:
+        self._replaced = True
 
-    def _begin(self, server: uvicorn.Server, number: int) -> None:
-        self._readiness.stop()
-        if self._finishing is not None:  # a second signal: whoever sends it does not want to wait
-            self._finishing.cancel()
-            server.config.timeout_graceful_shutdown = 0
-            server.handle_exit(number, None)
-        elif _is_replaced():
-            server.handle_exit(number, None)
-        else:
-            self._finishing = asyncio.ensure_future(self._finish(server, number))
+    async def on_tick(self, counter: int) -> bool:
+        stops = await super().on_tick(counter)
+        if stops and self._end == math.inf:
+            self._begin()
+        if self._replaced and self._listening:
+            self._close_door()
+        if self.force_exit or self._seconds_left() == 0:
+            return True
+        if self._replaced:
+            return not (self.server_state.tasks or self.server_state.connections)
+        return stops and all(call.done() for call in self._calls)
 
-    async def _finish(self, server: uvicorn.Server, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + self._seconds
-        while self._open_calls() and loop.time() < end:  # noqa: ASYNC110 - a number tells nobody that it changed
-            await asyncio.sleep(_LOOK_SECONDS)
-        server.config.timeout_graceful_shutdown = max(round(end - loop.time()), 0)
-        server.handle_exit(number, None)
+    def _begin(self) -> None:
+        """From here nothing new is begun."""
+        readiness: Readiness = self.lifespan.state[READINESS]
+        readiness.stop()
+        self._calls = set(self.server_state.tasks)
+        self._end = asyncio.get_running_loop().time() + self.config.drain_seconds
 
+    def _close_door(self) -> None:
+        self._listening = False
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
 
-def _is_replaced() -> bool:
-    file = os.environ.get(STOP_FILE)
-    return file is not None and not Path(file).exists()
+    def _seconds_left(self) -> float:
+        return max(self._end - asyncio.get_running_loop().time(), 0)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """What uvicorn does to stop, in the time that is left; what still runs then is told so."""
+        left = 0.0 if self.force_exit else min(self._seconds_left(), self.config.drain_seconds)
+        self.config.timeout_graceful_shutdown = left  # type: ignore[assignment] # asyncio takes fractions
+        await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves it out then
+            await self.lifespan.shutdown()

@@ -10,7 +10,6 @@ from app.breaker import Circuit
 from app.codecs import Identity
 from app.contracts import Caller, Limiter, Source
 from app.door import Door
-from app.draining import Draining
 from app.exchange import Exchange
 from app.health import Doctor
 from app.inventory import Inventory
@@ -20,7 +19,7 @@ from app.limits import Unlimited
 from app.logs import ExchangeLog
 from app.metrics import Metrics, collect_stale_gauges
 from app.prompt_hash import PromptHash
-from app.readiness import Readiness
+from app.readiness import READINESS, Readiness
 from app.relay import Relay
 from app.routing.configured import defaults, plans
 from app.routing.fixed import Fixed
@@ -51,10 +50,8 @@ def create_app(
         heartbeat_seconds=settings.server.heartbeat_seconds,
     )
 
-    draining = Draining(readiness, lambda: journal.open_records, settings.server.drain_seconds)
-
     @asynccontextmanager
-    async def lifespan(_: object) -> AsyncGenerator[None]:
+    async def lifespan(_: object) -> AsyncGenerator[Mapping[str, object]]:
         collect_stale_gauges()
         async with AsyncExitStack() as held:
             for source in sources.values():
@@ -69,9 +66,8 @@ def create_app(
                 )
             )
             held.callback(watch.cancel)
-            held.enter_context(draining.holding_signals())
             readiness.ready = True
-            yield
+            yield {READINESS: readiness}
             readiness.ready = False
 
     surface = api.build(

@@ -20,9 +20,12 @@ _UPGRADE = re.compile(rb"\nupgrade:", re.IGNORECASE)
 
 
 class Settings(uvicorn.Config):
-    """uvicorn's settings, and how long a client may stop reading its answer or sending its request."""
+    """uvicorn's settings, how long a client may stop reading its answer or sending its request, and how long
+    running calls may finish when the server stops.
+    """
 
     client_gap_seconds = 60.0
+    drain_seconds = 30.0
 
 
 class Protocol(HttpToolsProtocol):

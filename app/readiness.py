@@ -2,6 +2,9 @@
 
 from app.errors import Stopping
 
+READINESS = "readiness"
+"""Where the application's lifespan leaves it to the server that stops it."""
+
 
 class Readiness:
     """`ready` is false until the start is complete, and again from the moment a stop was asked for; `stopping` says

@@ -32,8 +32,9 @@ def settings(
         server_header=False,
         proxy_headers=False,  # nothing here asks for the client's address
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=round(drain_seconds),
+        timeout_graceful_shutdown=round(drain_seconds),  # of a server that does not drain
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
     made.client_gap_seconds = client_gap_seconds
+    made.drain_seconds = drain_seconds
     return made

@@ -32,7 +32,7 @@ from routers import (
     tokens,
 )
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 
 CALLS = (chat, completions, embeddings, responses, messages, rerank, tokens)
 
