@@ -75,6 +75,13 @@ class Heard:
         return "".join(said.get("content") or "" for said in spoken)
 
     @property
+    def said(self) -> str:
+        """The text, as far as it has come; "" of an error or of half of a plain answer."""
+        if self.status != 200 or not (self.whole or self.request.stream):
+            return ""
+        return self.text
+
+    @property
     def finish(self) -> str | None:
         """The last reason that was given for the answer's end."""
         reasons = [choice["finish_reason"] for choice in self.choices if choice.get("finish_reason")]
@@ -140,4 +147,6 @@ async def ask(port: int, request: Request) -> Heard:
     heard.ended = loop.time()
     heard.status = parser.get_status_code() or 0
     heard.body, heard.whole = b"".join(parsed.pieces), parsed.done
+    if request.stream and heard.status == 200 and not heard.whole:
+        heard.body = sse.Framer().feed(heard.body)  # half an event says nothing
     return heard

@@ -44,7 +44,6 @@ _OCCASIONS = ("", "", "", "&fail=1", "&fail=2", "&every=2")
 _CONTINUATIONS = ("", "", "&prefill=reject", "&overlap=3", "&restart=1")
 _MANNERS = (
     "", "", "&usage=never", "&usage=always", "&split=7", "&newline=crlf", "&newline=cr", "&framing=close", "&close=1",
-    "&encoding=gzip",
 )  # fmt: skip
 
 
