@@ -55,6 +55,7 @@ def test_the_rows_follow_a_request():
         "Tokens",
         "Errors",
         "Upstreams",
+        "Attempts",
         "Process",
         "vLLM",
     ]
