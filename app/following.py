@@ -14,6 +14,9 @@ from app.passing import Passing
 from app.reading import Reading
 from app.rescue import Rescuing, obstacle
 
+_SAY_DONE = frozenset[Dialect]({"chat", "completions"})
+"""Whose streams say [DONE] at their end."""
+
 
 class _UsageEvent(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
@@ -51,7 +54,7 @@ class Followed(Passing):
     async def _piece(self) -> bytes:
         """The next piece, of the answer or of the one that goes on in its place."""
         if self._rescuing is None:
-            return await self._answer.read()
+            return self._until_error(await self._unbroken())
         while True:
             try:
                 piece = await self._unbroken()
@@ -62,31 +65,38 @@ class Followed(Passing):
             self._rescuing.head = self._rescuing.head or piece
             if self.reading.failed and not obstacle(self._call, self.reading):
                 self._broken = _failed()
-                piece = sound_part(piece, self._call.operation.dialect)
+                piece, _ = at_error(piece, self._call.operation.dialect)
                 if not piece:
                     continue
-            return piece
+            return self._until_error(piece)
 
     async def _unbroken(self) -> bytes:
         if self._broken is not None:
             raise self._broken
-        return await self._answer.read()
+        return b"" if self._is_told() else await self._answer.read()
+
+    def _until_error(self, piece: bytes) -> bytes:
+        """Without what the upstream sends behind its error: [DONE] there would make a whole answer of half of one."""
+        return b"".join(at_error(piece, self._call.operation.dialect)) if self._is_told() else piece
+
+    def _is_told(self) -> bool:
+        return self.reading.failed and self._call.operation.dialect in _SAY_DONE
 
 
 def _failed() -> UpstreamBroken:
     return UpstreamBroken("The upstream failed.", detail="an error event in the stream")
 
 
-def sound_part(events: bytes, dialect: Dialect) -> bytes:
-    """The events in front of the one that holds an error."""
+def at_error(events: bytes, dialect: Dialect) -> tuple[bytes, bytes]:
+    """The events in front of the one that holds an error, and that one; what is behind it is left out."""
     reading = Reading(dialect)
     sound: list[bytes] = []
     for event in sse.split(events):
         reading.events(event)
         if reading.failed:
-            break
+            return b"".join(sound), event
         sound.append(event)
-    return b"".join(sound)
+    return events, b""
 
 
 def without_usage(events: bytes) -> bytes:
