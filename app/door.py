@@ -16,7 +16,13 @@ from app.operations import OPERATIONS
 from app.relay import Relay
 from app.request_id import request_id
 
-SHOWN_TO_PAGES = ("x-request-id", "x-hyperbridge-upstream", "x-hyperbridge-model", "retry-after")
+SHOWN_TO_PAGES = (
+    "x-request-id",
+    "x-hyperbridge-upstream",
+    "x-hyperbridge-model",
+    "x-hyperbridge-attempts",
+    "retry-after",
+)
 """Headers that a script in an allowed web page may read."""
 
 

@@ -3,17 +3,19 @@
 import contextlib
 import subprocess
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from sim.server import Twin
 from tests.deploy.files import ROOT, RULES, dashboard, read_yaml, rules, tool
 from tests.deploy.kinds import outcomes
 from tests.deploy.monitoring import Monitoring, awaited, monitoring
 from tests.deploy.promql import compared, reads
-from tests.support.gateway import Served
+from tests.support.gateway import Served, gateway_of, twin_configuration
 
 CHAT = "/v1/chat/completions"
 
@@ -68,13 +70,22 @@ def everything_read() -> Iterator[str]:
 async def ask(client: httpx.AsyncClient) -> None:
     """Requests of every kind that the metrics tell apart."""
     body = {"messages": [{"role": "user", "content": "Hello"}]}
-    await client.post(CHAT, json=body | {"model": "twin/x?cut=4&gap=0.02", "stream": True})
+    await client.post(CHAT, json=body | {"model": "calm/x?cut=4&gap=0.02", "stream": True})
     with contextlib.suppress(httpx.ReadTimeout):
-        await client.post(CHAT, json=body | {"model": "twin/x?head=30"}, timeout=0.1)
+        await client.post(CHAT, json=body | {"model": "calm/x?head=30"}, timeout=0.1)
     for model in ("words", "nobody", "twin/x?status=503", "twin/x?usage=never&chunks=12"):
         for stream in (False, True):
             await client.post(CHAT, json=body | {"model": model, "stream": stream})
     await client.post(CHAT, json=body | {"model": "twin/x?chunks=4&gap=0.02", "stream": True})
+
+
+@pytest.fixture
+async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[Served]:
+    """A gateway with a second upstream, whose circuit is not opened by the failures at the first."""
+    calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null}}\nmodels:'
+    yaml = twin_configuration(upstream[1]).replace("models:", calm)
+    async with gateway_of(yaml, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

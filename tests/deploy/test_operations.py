@@ -115,7 +115,7 @@ async def test_a_hangup_gives_every_worker_the_new_configuration_if_it_is_right(
             path.write_text("nonsense: true\n")
             process.send_signal(signal.SIGHUP)
             await awaited(
-                lambda: asyncio.sleep(0, "keeping worker" in (tmp_path / "stderr").read_text()),
+                lambda: asyncio.sleep(0, "the old ones stay" in (tmp_path / "stderr").read_text()),
                 "a wrong configuration is told",
             )
             await awaited(lambda: all_offer(client, "two"), "the workers that were there still answer")

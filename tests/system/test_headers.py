@@ -44,6 +44,7 @@ async def test_only_allowed_headers_come_back(client, stream):
         "x-request-id",
         "x-hyperbridge-upstream",
         "x-hyperbridge-model",
+        "x-hyperbridge-attempts",
     }
     more = {"cache-control", "x-accel-buffering", "transfer-encoding"} if stream else {"content-length"}
     assert set(answer.headers) == expected | more
