@@ -43,7 +43,7 @@ _FAULTS: Sequence[Fault] = (
 _OCCASIONS = ("", "", "", "&fail=1", "&fail=2", "&every=2")
 _CONTINUATIONS = ("", "", "&prefill=reject", "&overlap=3", "&restart=1")
 _MANNERS = (
-    "", "", "&usage=never", "&usage=always", "&split=7", "&newline=crlf", "&newline=cr", "&framing=close", "&close=1",
+    "", "", "&usage=never", "&usage=always", "&split=7", "&newline=crlf", "&framing=close", "&close=1",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ class Plan:
         words = random.randrange(2, 15)
         return cls(
             words=words,
-            routes=[_route(random, words) for _ in range(random.randrange(1, 4))],
+            routes=[route(random, words) for _ in range(random.randrange(1, 4))],
             deadline=deadline or random.choice((0.2, 0.4, 0.6, 0.9, 1.2, 1.5)),
             by_header=random.choice((True, False)),
             gap=random.choice((0.1, 0.3, 5.0)),
@@ -76,7 +76,8 @@ class Plan:
         )
 
 
-def _route(random: Random, words: int) -> str:
+def route(random: Random, words: int) -> str:
+    """A random route: the twin's script, or CLOSED."""
     kind = random.randrange(12)
     if kind == 0:
         return CLOSED
@@ -88,9 +89,10 @@ def _route(random: Random, words: int) -> str:
 def configuration(plans: Sequence[Plan], url: str, **more: Any) -> str:
     """The gateway's configuration (JSON is YAML as well): the plan of number n is the model `plan-n`.
 
-    Each route is an upstream of its own, so that no circuit and no retry budget is shared.
+    Each route is an upstream of its own, so that no circuit and no retry budget is shared; the upstream `direct` is
+    for those who name a route themselves.
     """
-    upstreams: dict[str, Any] = {}
+    upstreams: dict[str, Any] = {"direct": {"kind": "openai", "url": url, "breaker": None}}
     models: dict[str, Any] = {}
     for number, plan in enumerate(plans):
         names = [f"u{number}-{place}" for place in range(len(plan.routes))]
