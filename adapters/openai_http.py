@@ -243,9 +243,9 @@ class Stream:
             raise UpstreamBroken("The upstream sent a malformed event.", detail="event too long") from None
 
     def _last(self) -> bytes:
-        """At the end: an event whose blank line is missing is let through if it is whole in itself."""
+        """At the end: an event whose blank line is missing is let through if it is whole in itself, and has data."""
         rest, self._framer = self._framer.rest(), sse.Framer()
-        if rest.strip():
+        if sse.data(rest):
             return rest.rstrip(b"\r\n") + b"\n\n"
         if self.reading.started and not self.reading.finished and not self.reading.failed:
             raise UpstreamBroken("The upstream's answer was cut.", detail="stream ended without a finish")

@@ -141,6 +141,15 @@ async def test_a_stream_ends_well_only_where_it_says_so(events, failure):
                 await answer_of(upstream)
 
 
+@pytest.mark.parametrize("half", [b"data:", b"data", b"data: ", b"event: mess", b": ping"])
+async def test_half_an_event_without_data_is_not_handed_on(half):
+    body = chunk(WORD + half) + b"0\r\n\r\n"
+    async with asking(EVENTS + body) as (upstream, _), upstream.open(asked(stream=True)) as answer:
+        assert await answer.read() == WORD
+        with pytest.raises(UpstreamBroken):
+            await answer.read()
+
+
 async def test_a_cut_stream_is_a_broken_upstream():
     async with asking(EVENTS + chunk(WORD)) as (upstream, _), upstream.open(asked(stream=True)) as answer:
         assert await answer.read() == WORD
