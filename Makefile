@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 	--no-emit-index-url --custom-compile-command "make lock" --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vllm check fix bench lock clean
+.PHONY: help run test test-vllm check fix bench chaos lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ fix: $(VENV)/dev ## format, and mend what the linter can mend
 
 bench: $(VENV)/dev ## CPU and latency beside LiteLLM, as ratios of one interleaved run
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/dev ## put faults before the gateway, and measure what it promises (about ten minutes)
+	$(BIN)/python -m chaos $(ARGS)
 
 lock: $(VENV)/dev ## choose versions anew and write them down with their hashes
 	$(LOCK) --upgrade --group build --output-file requirements/gateway.txt

@@ -66,10 +66,12 @@ def findings(tried: Sequence[Tried]) -> Sequence[Finding]:
     whole = sum(each.heard.status == 200 and not each.heard.told for each in tried)
     told = sum(each.heard.told for each in tried)
     latest = max(each.late_seconds for each in tried)
+    stolen = max(each.stolen_seconds for each in tried)
     return [
         Finding(
             f"An answer ends by its deadline + {GRACE_SECONDS} s, whatever its routes do",
-            f"{len(tried)} plans of faults, the latest {latest:+.3f} s",
+            f"{len(tried)} plans of faults, the latest {latest:+.3f} s (less up to {stolen:.3f} s in which other "
+            "processes had the processor)",
             not late,
             late,
         ),
