@@ -35,12 +35,27 @@ class Followed(Passing):
         self._record = record
         self._rescuing = rescuing if answer.streams else None
         self._broken: UpstreamFailure | None = None
+        self._over = False
         self._hides_usage = asks_usage_itself(call)
         record.streams = answer.streams
         record.first_content = perf_counter()
 
     async def read(self) -> bytes:
-        while piece := await self._piece():
+        while not self._over:
+            try:
+                if self._broken is not None:
+                    raise self._broken
+                piece = await self._answer.read()
+            except UpstreamFailure as failure:
+                self._broken = None
+                self._answer = await self._gone_on(failure)
+                continue
+            if not piece:
+                break
+            if self._rescuing is not None and not self._rescuing.head:
+                self._rescuing.head = piece
+            if self._answer.reading.failed:
+                piece = self._until_error(piece)
             self._record.chunk(perf_counter(), len(piece))
             if self._hides_usage and b'"usage"' in piece:
                 piece = without_usage(piece)
@@ -51,36 +66,22 @@ class Followed(Passing):
             self._record.failure = _failed()
         return b""
 
-    async def _piece(self) -> bytes:
-        """The next piece, of the answer or of the one that goes on in its place."""
+    async def _gone_on(self, failure: UpstreamFailure) -> Answer:
+        """The answer that goes on in the place of the one that broke. Raises the failure where there is none."""
         if self._rescuing is None:
-            return self._until_error(await self._unbroken())
-        while True:
-            try:
-                piece = await self._unbroken()
-            except UpstreamFailure as failure:
-                self._broken = None
-                self._answer = await self._rescuing.gone_on(failure, self.reading)
-                continue
-            self._rescuing.head = self._rescuing.head or piece
-            if self.reading.failed and not obstacle(self._call, self.reading):
-                self._broken = _failed()
-                piece, _ = at_error(piece, self._call.operation.dialect)
-                if not piece:
-                    continue
-            return self._until_error(piece)
-
-    async def _unbroken(self) -> bytes:
-        if self._broken is not None:
-            raise self._broken
-        return b"" if self._is_told() else await self._answer.read()
+            raise failure
+        return await self._rescuing.gone_on(failure, self.reading)
 
     def _until_error(self, piece: bytes) -> bytes:
-        """Without what the upstream sends behind its error: [DONE] there would make a whole answer of half of one."""
-        return b"".join(at_error(piece, self._call.operation.dialect)) if self._is_told() else piece
-
-    def _is_told(self) -> bool:
-        return self.reading.failed and self._call.operation.dialect in _SAY_DONE
+        """What is passed on of a piece with the upstream's error: what stands before it, and the error itself where
+        nobody goes on. Nothing behind it: [DONE] there would make a whole answer of half of one.
+        """
+        before, error = at_error(piece, self._call.operation.dialect)
+        if self._rescuing is not None and not obstacle(self._call, self.reading):
+            self._broken = _failed()
+            return before
+        self._over = self._call.operation.dialect in _SAY_DONE
+        return before + error if self._over else piece
 
 
 def _failed() -> UpstreamBroken:

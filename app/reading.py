@@ -88,14 +88,14 @@ class Said:
 
     def add(self, choice: _Choice) -> None:
         delta = choice.delta or {}
-        if not delta.keys() <= _SPLICED and any(delta[name] for name in delta.keys() - _SPLICED):
-            self.plain = False
         text = choice.text or delta.get("content")
-        if isinstance(text, str):
+        if type(text) is str:
             self._pieces.append(text)
             self._size += len(text)
         elif text:
             self.plain = False
+        if len(delta) > 1 or text is None:
+            self.plain = self.plain and not any(delta[name] for name in delta.keys() - _SPLICED)
         if self._size > MAX_KEPT_CHARACTERS:
             self.plain = False
             self._pieces.clear()
