@@ -81,9 +81,9 @@ class Relay:
         reply = _Reply(send, record, identity)
         with self._journal.writing(record):
             try:
-                self._readiness.admit()
                 record.caller = self._keys.identify(headers)
                 body = await self._body(headers, receive)
+                self._readiness.admit()  # before its request is read, a client would see a reset
                 async with Presence(scope, receive) as presence:
                     call = self._call(body, headers, record, record.caller)
                     beats = Heartbeats(reply.beat, self._beat_seconds(call, headers))
@@ -241,8 +241,8 @@ class _Reply:
         return b"x-hyperbridge-attempts", b"%d" % len(self._record.attempts)
 
     async def _head(self, status: int) -> None:
-        self._begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
+        self._begun = True  # not before: a beat may be cancelled while it waits to write
 
 
 def _joined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

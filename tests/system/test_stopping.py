@@ -1,7 +1,9 @@
 """A stop in order: whoever is being answered gets all of it, whoever comes is told to ask again."""
 
 import asyncio
+import os
 import signal
+import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,3 +122,56 @@ async def test_a_new_configuration_breaks_no_stream_and_refuses_no_call(upstream
                 async with httpx.AsyncClient(base_url=base) as newcomer:
                     assert (await newcomer.get("/readyz")).status_code == 200
             assert [stream.result() for stream in streams] == [True] * 10
+
+
+async def test_a_stream_that_outlasts_the_bound_of_a_stop_outlives_its_worker_s_replacement(
+    upstream, tmp_path
+):
+    twin, url = upstream
+    path = configuration(tmp_path, url, drain_seconds=0)
+    with serving(tmp_path, "--config", str(path), "--workers", "2") as (process, base):
+        async with (
+            httpx.AsyncClient(base_url=base, timeout=30) as client,
+            streaming(client, twin, 4) as streams,
+        ):
+            process.send_signal(signal.SIGHUP)
+            assert await asyncio.gather(*streams) == [True] * 4
+
+
+def everyone(process: subprocess.Popen[str]) -> list[int]:
+    """A process and those that it has started, as a terminal's Ctrl-C reaches them."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [process.pid, *map(int, children.split())]
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+async def test_ctrl_c_stops_workers_in_order_and_pressed_twice_at_once(upstream, tmp_path, presses):
+    twin, url = upstream
+    path = configuration(tmp_path, url)
+    with serving(tmp_path, "--config", str(path), "--workers", "2") as (process, base):
+        async with (
+            httpx.AsyncClient(base_url=base, timeout=30) as client,
+            streaming(client, twin, 4) as streams,
+        ):
+            for _ in range(presses):
+                for number in everyone(process):
+                    os.kill(number, signal.SIGINT)
+                await asyncio.sleep(0.4)  # the process above looks for signals a few times a second
+            assert await asyncio.gather(*streams) == [presses == 1] * 4
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+async def test_a_large_request_is_told_of_the_stop_too(upstream, tmp_path):
+    twin, url = upstream
+    path = configuration(tmp_path, url)
+    large = {"model": "slow", "messages": [{"role": "user", "content": "x" * 20_000_000}]}
+    with serving(tmp_path, "--config", str(path)) as (process, base):
+        async with (
+            httpx.AsyncClient(base_url=base, timeout=30) as client,
+            streaming(client, twin, 1) as streams,
+        ):
+            process.send_signal(signal.SIGTERM)
+            while (await client.get("/readyz")).status_code == 200:
+                pass
+            assert (await client.post(CHAT, json=large)).status_code == 503
+            assert await asyncio.gather(*streams) == [True]
