@@ -128,14 +128,15 @@ def described(record: Record) -> dict[str, object]:
         "prompt": record.prompt_hash or None,
     }
     if len(record.attempts) > 1:
-        line["tries"] = [_tried(attempt, record.arrived) for attempt in record.attempts]
+        line["tries"] = [tried(attempt, record.arrived) for attempt in record.attempts]
     if record.failure is not None:
         line["code"] = record.failure.code
         line["detail"] = record.failure.detail or None
     return line
 
 
-def _tried(attempt: Attempt, arrived: float) -> dict[str, object]:
+def tried(attempt: Attempt, arrived: float) -> dict[str, object]:
+    """An attempt as the log shows it, beside the others of its call."""
     return {
         "upstream": attempt.route.upstream,
         "upstream_model": SECRETS.sub(REDACTED, attempt.route.model),

@@ -16,7 +16,7 @@ from app.contracts import Route
 from app.errors import BadRequest, UpstreamRefused
 from app.health import State
 from app.journal import Attempt, Record
-from app.logs import JsonLines, described
+from app.logs import JsonLines, described, tried
 from app.metrics import Metrics
 from app.operations import CHAT
 from tests.deploy.files import ROOT, rules
@@ -54,9 +54,8 @@ def test_the_metrics_are_those_of_the_code():
 
 def test_the_outcomes_are_those_of_the_code():
     told = {names(name)[0]: status for name, status, _ in table("### Outcomes")}
-    refused = {
-        kind.__new__(kind).kind: "4xx" for kind in (UpstreamRefused, *UpstreamRefused.__subclasses__())
-    }
+    kinds: list[type[UpstreamRefused]] = [UpstreamRefused, *UpstreamRefused.__subclasses__()]
+    refused = {kind.__new__(kind).kind: "4xx" for kind in kinds}
     known = {name: str(status) for name, status in outcomes().items()} | refused
 
     assert told == known
@@ -78,7 +77,7 @@ def test_the_fields_are_those_of_an_exchange_line():
     fields = table("## Logs")
     assert [name for row in fields for name in names(row[0])] == list(line)
     [tries] = [names(meaning) for row, meaning in fields if names(row) == ["tries"]]
-    assert tries == list(line["tries"][0])
+    assert tries == list(tried(record.attempts[0], 0.0))
 
 
 def test_other_lines_carry_what_is_said():

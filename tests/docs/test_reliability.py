@@ -1,5 +1,7 @@
 """docs/reliability.md says what the code does."""
 
+from typing import get_args
+
 from app import backoff, hedging, overlap
 from app.course import LONGEST_PAUSE_SECONDS
 from app.outcomes import TABLE, FallbackClass
@@ -27,7 +29,7 @@ def test_the_meanings_are_those_of_the_table():
 
 
 def test_a_fallback_can_be_configured_for_every_class_that_moves_on():
-    assert set(FallbackClass.__args__) == {
+    assert set(get_args(FallbackClass)) == {
         meaning.error_class for meaning in TABLE.values() if meaning.moves_on
     }
 

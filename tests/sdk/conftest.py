@@ -10,7 +10,8 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from openai import OpenAI
 
-from sim.server import Seen, Twin
+from sim.seen import Seen
+from sim.server import Twin
 from tests.support.gateway import gateway_of, twin
 
 KEY, NARROW_KEY = "hb-wide-0001", "hb-narrow-0002"

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from adapters.directory import Directory
+from adapters.breaking import Breaking
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pool import Origin, Pool
 from adapters.vllm import Replica, Vllm
+from app.breaker import Breaker, Tolerance
 from app.contracts import Timeouts
 from app.errors import UpstreamBroken, UpstreamRefused
 from tests.vllm.asking import MESSAGES, asked, chat
@@ -22,7 +24,7 @@ async def administration(vllm: Server) -> AsyncGenerator[Vllm]:
     origin = Origin.of(f"{vllm.url}/v1")
     upstream = OpenAIHttp(Address(origin.authority, "/v1"), Pool(origin), Timeouts())
     directory = Directory(f"{vllm.url}/v1", {}, None)
-    yield Vllm([Replica(upstream, directory)])
+    yield Vllm([Replica(vllm.url, Breaking(upstream, Breaker(Tolerance())), directory)])
     await directory.close()
     upstream.close()
 
