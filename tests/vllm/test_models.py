@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from adapters.directory import Directory
 from adapters.breaking import Breaking
+from adapters.directory import Directory
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pool import Origin, Pool
 from adapters.vllm import Replica, Vllm
