@@ -90,8 +90,8 @@ async def race(
     tasks: list[asyncio.Future[HeldT]] = [asyncio.ensure_future(first())]
     winner: asyncio.Future[HeldT] | None = None
     try:
-        done, _ = await asyncio.wait(tasks, timeout=after_seconds)
-        if not done and allowed():
+        await asyncio.wait(tasks, timeout=after_seconds)
+        if not tasks[0].done() and allowed():
             tasks.append(asyncio.ensure_future(second()))
         winner = await _first_success(tasks)
     finally:
@@ -101,7 +101,10 @@ async def race(
             if winner is not None:
                 await _let_go([winner])
             raise
-    return winner.result() if winner is not None else tasks[0].result()
+    try:
+        return winner.result() if winner is not None else tasks[0].result()
+    finally:
+        del tasks  # a failure knows this frame: only the collector, which comes seldom, would free the two
 
 
 async def _first_success(tasks: list[asyncio.Future[HeldT]]) -> "asyncio.Future[HeldT] | None":

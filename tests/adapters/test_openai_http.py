@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 from contextlib import asynccontextmanager
 
 import pytest
@@ -18,6 +20,7 @@ from app.errors import (
 )
 from app.operations import CHAT
 from tests.support.raw import answering, raw_server, read_request
+from tests.support.waiting import eventually
 
 TIMEOUTS = Timeouts(connect=0.5, first_content=0.5, gap=0.3, total=2)
 OK = b'{"choices":[{"finish_reason":"stop"}]}'
@@ -162,6 +165,19 @@ async def test_a_connection_is_used_again():
         for _ in range(3):
             assert await answer_of(upstream) == OK
         assert pool.open_connections == 1
+
+
+async def test_a_closed_connection_is_freed_without_the_collector():
+    async with asking(PLAIN, close=False) as (_, pool):
+        connection = await pool.take(asyncio.get_running_loop().time() + 1)
+        known = weakref.ref(connection)
+        gc.disable()
+        try:
+            pool.put(connection)
+            del connection
+            await eventually(lambda: known() is None)
+        finally:
+            gc.enable()
 
 
 async def test_a_connection_with_an_unread_answer_is_not_used_again():

@@ -1,6 +1,8 @@
 """A second attempt beside a slow one: who wins, and what becomes of the other."""
 
 import asyncio
+import gc
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -22,6 +24,10 @@ class Opened:
     async def leave(self, kind, error, trace) -> None:
         self.left += 1
         self.by = error
+
+
+class Broken(Exception):
+    pass
 
 
 class Attempt:
@@ -92,6 +98,21 @@ async def test_where_both_fail_the_first_failure_is_told():
 
     with pytest.raises(KeyError):
         await racing
+
+
+async def test_a_failure_is_freed_without_the_collector():
+    async def failing() -> Opened:
+        raise Broken
+
+    gc.disable()
+    try:
+        with pytest.raises(Broken) as caught:
+            await race(failing, failing, 0, lambda: True)
+        known = weakref.ref(caught.value)
+        del caught
+        await eventually(lambda: known() is None)
+    finally:
+        gc.enable()
 
 
 async def test_both_that_come_at_once_leave_one_behind():
