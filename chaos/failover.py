@@ -27,7 +27,7 @@ class Pace:
     stall_bound: float = 10.0
     token_gap: float = 0.015
     outage: float = 60.0
-    requests: int = 20
+    requests: int = 24
     interval: float = 4.0
     recovery: float = 30.0
     open_seconds: float = 10.0
