@@ -36,7 +36,7 @@ def retry_after_seconds(value: str, now: datetime) -> float | None:
         return float(found[1])
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

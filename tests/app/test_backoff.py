@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ("Wed, 25 Nov 2026 12:00:30 GMT", 30),
         ("Wed, 25 Nov 2026 11:00:00 GMT", 0),
         ("Wed, 25 Nov 2026 12:00:30 -0000", 30),
+        ("Wed, 21 99999999999999 2015 07:28:00 GMT", None),
         ("soon", None),
         ("", None),
         ("nan", None),
