@@ -1,5 +1,6 @@
 """What a client may ask of the gateway itself, by headers."""
 
+import re
 from collections.abc import Mapping
 
 from app.errors import BadRequest
@@ -8,6 +9,9 @@ TIMEOUT = b"x-hyperbridge-timeout"
 HEARTBEAT = b"x-hyperbridge-heartbeat"
 MOST_SECONDS = 86_400.0
 LONGEST_BEAT_SECONDS = 60.0
+
+_NUMBER = re.compile(rb"\d{1,9}(?:\.\d{1,20})?")
+"""Digits with or without a fraction: `float` takes "1_0" and "nan" as well."""
 
 
 def timeout_seconds(headers: Mapping[bytes, bytes]) -> float | None:
@@ -33,7 +37,4 @@ def _seconds(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
     value = headers.get(name)
     if value is None:
         return None
-    try:
-        return float(value)
-    except ValueError:
-        return -1.0
+    return float(value) if _NUMBER.fullmatch(value) else -1.0
