@@ -44,6 +44,14 @@ _LLAMA_CPP = re.compile(r"Failed to parse (messages|tools)|Unknown reasoning for
 """The client's own mistakes that llama.cpp answers with 500."""
 _TOO_LONG = re.compile(r"maximum context length|available context size|is too large to process")
 """What vLLM and llama.cpp say of a prompt that is longer than the context."""
+_ABOUT_MODEL = re.compile(r"\bmodel\b(?!\.\w)")
+"""A model, in a 403; `model.request` is what our key may not do at all."""
+_FILTERED = re.compile(
+    r"requires moderation|\b(?:input|prompt|content|request) (?:was|has been) flagged|safety system|content filter",
+    re.IGNORECASE,
+)
+"""How a filter is told without a code, by OpenRouter and Anthropic."""
+_WORDS = ((_TOO_LONG, "context_length_exceeded"), (_FILTERED, "content_filter"))
 
 _FAULT = re.compile(
     r"""'loc': '(?:body\.)?([^']*)', 'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"), 'input': """
@@ -80,7 +88,7 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
         *filter(_NAME.fullmatch, (said.type or "", said.code or "")),
     ])
     kept = _kept(headers)
-    if status in _OURS:
+    if status in _OURS and not (status == 403 and _code(status, said)):
         return CredentialRejected("The upstream does not accept this gateway's credentials.", detail=inside)
     if status == 429:
         return UpstreamLimited("The upstream's rate limit is reached.", detail=inside, headers=kept)
@@ -103,7 +111,10 @@ def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
         )
     code = _code(status, said)
-    return _kind(status, code)(
+    kind = _kind(status, code)
+    if status == 403 and kind is ModelMissing:  # what is said of it may name our account
+        return ModelMissing(404, "The upstream does not offer this model.", code=code, headers=kept)
+    return kind(
         status,
         said.message or f"The upstream refused the request ({status}).",
         type="invalid_request_error",
@@ -130,15 +141,19 @@ def _kept(headers: Headers) -> Mapping[str, str]:
 
 def _code(status: int, said: _Said) -> str | None:
     """What the refusal is about, whatever words it uses for that."""
-    if said.code in _REFUSED_AS:
-        return said.code
-    if said.type in _REFUSED_AS:
-        return said.type
-    if status == 404 and (said.param == "model" or "model" in said.message.lower()):
-        return "model_not_found"
-    if _TOO_LONG.search(said.message):
-        return "context_length_exceeded"
-    return None
+    for code in (said.code, said.type):
+        if code in _REFUSED_AS:
+            return code
+    for words, code in _WORDS:
+        if words.search(said.message):
+            return code
+    return "model_not_found" if _about_model(status, said) else None
+
+
+def _about_model(status: int, said: _Said) -> bool:
+    if status == 404:
+        return said.param == "model" or "model" in said.message.lower()
+    return status == 403 and _ABOUT_MODEL.search(said.message) is not None
 
 
 def _read(body: bytes) -> _Said:
