@@ -16,7 +16,8 @@ from app.errors import Failure, Unsupported, UpstreamFailure
 from app.hedging import Hedges, race
 from app.journal import Attempt, AttemptKind, Record
 from app.outbound import outbound
-from app.rescue import Asked
+from app.rescue import Asking
+from app.wire import Request
 
 
 @dataclass(slots=True)
@@ -27,6 +28,18 @@ class Upstreams:
     codec: Codec
     budgets: Mapping[str, RetryBudget] = field(default_factory=lambda: defaultdict(RetryBudget))
     hedges: Hedges = field(default_factory=Hedges)
+
+
+@dataclass(frozen=True, slots=True)
+class _AsItIs:
+    """The client's own request, whichever route is asked."""
+
+    _request: Request
+    continuing: bool = False
+    prefilled: bool = False
+
+    def request(self, route: Route, *, refused: bool) -> Request:
+        return self._request
 
 
 @dataclass(slots=True)
@@ -64,64 +77,66 @@ class Attempts:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.leave(kind, error, trace)
+        await self._leave(error)
 
     async def answer(self) -> Answer:
         """The answer of the first attempt that gives one. Raises what the last one, or the clearest, failed with."""
-        request = self._call.request
-        return await self._first(lambda _, *, refused: request, "first")  # noqa: ARG005 - the same for all
+        return await self._first_of(_AsItIs(self._call.request), "first")
 
-    async def continued(self, failure: UpstreamFailure, asked: Asked) -> Answer:
+    async def continued(self, failure: UpstreamFailure, asking: Asking) -> Answer:
         """Another answer in the place of the one that broke. Raises this failure where there is none."""
-        await self.__aexit__(type(failure), failure, failure.__traceback__)
+        await self._leave(failure)
         try:
-            await self._get_ready(failure, continuing=True)
-            return await self._first(asked, "rescue")
-        except UpstreamFailure:
+            await self._get_ready(failure, asking)
+            return await self._first_of(asking, "rescue")
+        except Failure:
             raise failure from None
 
-    async def _first(self, asked: Asked, kind: AttemptKind) -> Answer:
-        continuing = kind == "rescue"
+    async def _leave(self, error: BaseException | None) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.leave(type(error) if error is not None else None, error, None)
+
+    async def _first_of(self, asking: Asking, kind: AttemptKind) -> Answer:
+        """The answer of the first attempt from here on that gives one."""
         while True:
             try:
-                self._opened = await self._open(asked, kind)
+                self._opened = await self._open(asking, kind)
             except Failure as failure:
-                kind = await self._get_ready(failure, continuing=continuing)
+                kind = await self._get_ready(failure, asking)
             else:
                 self._record.route = self._opened.attempt.route
                 return self._opened.answer
 
-    async def _open(self, asked: Asked, kind: AttemptKind) -> _Opened:
+    async def _open(self, asking: Asking, kind: AttemptKind) -> _Opened:
         """One attempt; or two, where the policy allows to hedge."""
         route = self._course.route
         hedging = self._policy.hedging
         if kind != "first":
-            return await self._enter(route, asked, kind)
+            return await self._enter(route, asking, kind)
         self._upstreams.budgets[route.upstream].earn()
-        if hedging is None:
-            return await self._enter(route, asked, kind)
-        return await self._hedged(route, asked, hedging)
+        if hedging is None or self._policy.attempts == 1:
+            return await self._enter(route, asking, kind)
+        return await self._hedged(route, asking, hedging)
 
-    async def _hedged(self, route: Route, asked: Asked, hedging: Hedging) -> _Opened:
+    async def _hedged(self, route: Route, asking: Asking, hedging: Hedging) -> _Opened:
         """The first attempt, with one beside it on the next route (or the same) where it is slow."""
         hedges = self._upstreams.hedges
         after_seconds = hedges.after_seconds(route, hedging)
         if after_seconds is None:
-            opened = await self._enter(route, asked, "first")
+            opened = await self._enter(route, asking, "first")
         else:
             other = self._course.other
             opened = await race(
-                lambda: self._enter(route, asked, "first"),
-                lambda: self._enter(other, asked, "hedge"),
+                lambda: self._enter(route, asking, "first"),
+                lambda: self._enter(other, asking, "hedge"),
                 after_seconds,
                 lambda: hedges.spend(route),
             )
         hedges.note(opened.attempt.route, opened.attempt.first_content - opened.attempt.started)
         return opened
 
-    async def _enter(self, route: Route, asked: Asked, kind: AttemptKind) -> _Opened:
+    async def _enter(self, route: Route, asking: Asking, kind: AttemptKind) -> _Opened:
         attempt = Attempt(route, kind)
         record = self._record
         record.attempts.append(attempt)
@@ -129,7 +144,7 @@ class Attempts:
         record.model = route.alias
         try:
             source = self._source(route)
-            encoded = self._upstreams.codec.encode(asked(route, refused=self._course.refused))
+            encoded = self._upstreams.codec.encode(asking.request(route, refused=self._course.refused))
             out = outbound(
                 self._call,
                 encoded.request,
@@ -156,12 +171,12 @@ class Attempts:
             raise Unsupported(f"The model {asked!r} does not offer {operation.path}.", param="model")
         return source
 
-    async def _get_ready(self, failure: Failure, *, continuing: bool) -> AttemptKind:
+    async def _get_ready(self, failure: Failure, asking: Asking) -> AttemptKind:
         """Choose where the next attempt goes, and wait until it may; raises where there is none."""
         now = asyncio.get_running_loop().time()
         budget = self._upstreams.budgets[self._course.route.upstream]
         made = len(self._record.attempts)
-        step = self._course.after(failure, made, now, lambda: budget.spend(now), continuing=continuing)
+        step = self._course.after(failure, made, now, lambda: budget.spend(now), asking)
         if step.pause_seconds:
             await asyncio.sleep(step.pause_seconds)
-        return "rescue" if continuing else step.kind
+        return "rescue" if asking.continuing else step.kind

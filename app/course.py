@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from app import outcomes
 from app.backoff import pause_seconds
 from app.contracts import Plan, Route
-from app.errors import ContextTooLong, Failure, UpstreamFailure, UpstreamRefused
+from app.errors import ContextTooLong, Failure, UpstreamFailure, UpstreamTimeout
 from app.outcomes import Meaning
 
 LONGEST_PAUSE_SECONDS = 10.0
@@ -16,6 +16,19 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 SHORTEST_SECONDS = 0.02
 """With less than this left before the deadline nothing is begun."""
+
+
+_SILENT = outcomes.meaning(UpstreamTimeout("silent"))
+
+
+class Asking(Protocol):
+    """What the attempts ask: see `app.rescue.Asking`."""
+
+    @property
+    def continuing(self) -> bool: ...
+
+    @property
+    def prefilled(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +59,9 @@ class Course:
 
     @property
     def other(self) -> Route:
-        """The route of a second attempt beside the one on this route."""
-        return self._routes[min(self._at + 1, len(self._routes) - 1)]
+        """The route of a second attempt beside the one on this route: the next that is taken for silence, or the same."""
+        later = self._later(_SILENT)
+        return self.route if later is None else self._routes[later]
 
     @property
     def refused(self) -> bool:
@@ -61,29 +75,28 @@ class Course:
         return now + (self.deadline - now) / 2
 
     def after(
-        self, failure: Failure, made: int, now: float, may_retry: Callable[[], bool], *, continuing: bool
+        self, failure: Failure, made: int, now: float, may_retry: Callable[[], bool], asking: Asking
     ) -> Step:
         """What comes after this failure of attempt number `made`; `may_retry` spends of the upstream's budget.
 
-        `continuing` says that the attempts go on with an answer that broke. Raises the failure to be told where
-        nothing comes any more.
+        Raises the failure to be told where nothing comes any more.
         """
         if isinstance(failure, ContextTooLong):
             self._too_long = self._too_long or failure
         if isinstance(failure, UpstreamFailure) and failure.where:
             self.tried |= {failure.where}
-        refused_before, self._refused = self._refused, isinstance(failure, UpstreamRefused)
+        meaning = outcomes.meaning(failure)
+        self._refused = meaning.error_class == "client"
         if made >= self._policy.attempts or now + SHORTEST_SECONDS > self.deadline:
             raise self._too_long or failure
-        meaning = outcomes.meaning(failure)
-        if (
-            continuing and self._refused
-        ):  # what was refused is our own continuation: it can be put in another way
-            if not refused_before:
+        if asking.continuing and self._refused:  # what was refused are words of our own
+            if asking.prefilled:
                 return Step("retry")
             meaning = Meaning("server", moves_on=True)
         later = self._later(meaning)
-        pause = self._pause(failure, meaning, alone=continuing and later is None, later=later)
+        pause = self._pause(
+            failure, meaning, alone=asking.continuing and meaning is _SILENT and later is None, later=later
+        )
         if pause is not None and self._fits(pause, made, now) and may_retry():
             self._retries += 1
             return Step("retry", pause)

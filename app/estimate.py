@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from app.contracts import Call
+from app.wire import Members
 
 BYTES_A_TOKEN = 4
 """OpenAI's rule of thumb for English; other languages have fewer bytes a token, code has about as many."""
@@ -15,8 +18,15 @@ _TEXTS = ("content", "text")
 def input_tokens(call: Call) -> int:
     """An estimate: the bytes of the prompt's texts, by four. Images and tools are not counted."""
     members = call.request.members
-    size = sum(len(text.encode()) for name in _PROMPTS for text in _texts(members.value(name)))
+    size = sum(_size(members, name) for name in _PROMPTS if members.has(name))
     return -(-size // BYTES_A_TOKEN)
+
+
+def _size(members: Members, name: str) -> int:
+    try:
+        return sum(len(text.encode()) for text in _texts(members.value(name)))
+    except msgspec.DecodeError:  # a number beyond all bounds: it was not looked at before
+        return len(members.raw(name) or b"")
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ from app.operations import Dialect
 from app.outbound import asks_usage_itself
 from app.passing import Passing
 from app.reading import Reading
-from app.rescue import Rescuing, obstacle
+from app.rescue import Rescuing
 
 _SAY_DONE = frozenset[Dialect]({"chat", "completions"})
 """Whose streams say [DONE] at their end."""
@@ -52,14 +52,14 @@ class Followed(Passing):
                 continue
             if not piece:
                 break
-            if self._rescuing is not None and not self._rescuing.head:
-                self._rescuing.head = piece
+            if self._rescuing is not None and not self._rescuing.begun:
+                self._rescuing.begin(piece)
             if self._answer.reading.failed:
                 piece = self._until_error(piece)
-            self._record.chunk(perf_counter(), len(piece))
             if self._hides_usage and b'"usage"' in piece:
                 piece = without_usage(piece)
             if piece:
+                self._record.chunk(perf_counter(), len(piece))
                 return piece
         self._record.answered = perf_counter()
         if self.reading.failed:  # the upstream told the client itself
@@ -70,18 +70,19 @@ class Followed(Passing):
         """The answer that goes on in the place of the one that broke. Raises the failure where there is none."""
         if self._rescuing is None:
             raise failure
-        return await self._rescuing.gone_on(failure, self.reading)
+        return await self._rescuing.gone_on(failure, self._answer)
 
     def _until_error(self, piece: bytes) -> bytes:
-        """What is passed on of a piece with the upstream's error: what stands before it, and the error itself where
-        nobody goes on. Nothing behind it: [DONE] there would make a whole answer of half of one.
+        """What is passed on of a piece with the upstream's error: what stands before it; and the error, in our words,
+        where nobody goes on. Nothing behind it: [DONE] there would make a whole answer of half of one.
         """
-        before, error = at_error(piece, self._call.operation.dialect)
-        if self._rescuing is not None and not obstacle(self._call, self.reading):
+        dialect = self._call.operation.dialect
+        before, error = at_error(piece, dialect)
+        if self._rescuing is not None and not self._rescuing.obstacle(self.reading):
             self._broken = _failed()
             return before
-        self._over = self._call.operation.dialect in _SAY_DONE
-        return before + error if self._over else piece
+        self._over = dialect in _SAY_DONE
+        return before + _failed().event(dialect) if self._over and error else piece
 
 
 def _failed() -> UpstreamBroken:

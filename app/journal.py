@@ -5,11 +5,12 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
 from app.contracts import Caller, Route
-from app.errors import Failure
+from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
 from app.reading import Reading
 from app.usage import Usage
@@ -47,7 +48,9 @@ class Attempt:
     def end(self, error: BaseException | None) -> None:
         """It is over, by this error or well."""
         self.ended = perf_counter()
-        if error is None or (self.reading is not None and self.reading.ended and not self.reading.failed):
+        if self.reading is not None and self.reading.failed:
+            self.outcome = UpstreamBroken("").kind
+        elif error is None or (self.reading is not None and self.reading.ended):
             self.outcome = "ok"
         elif isinstance(error, Failure):
             self.outcome = error.kind
@@ -58,8 +61,11 @@ class Attempt:
         """What the upstream reported; where it did not, output is counted by events with content, and
         `input_tokens` estimates the rest. An attempt without an answer used nothing that is known.
         """
-        if self.reading is not None and self.reading.usage is not None:
-            self.usage = self.reading.usage
+        reading = self.reading
+        if reading is not None and reading.usage is not None:
+            self.usage = reading.usage
+            if not reading.finished and reading.content_events > reading.usage.output_tokens:  # told in parts
+                self.usage = replace(reading.usage, output_tokens=reading.content_events, estimated=True)
         elif self.reading is not None and self.reading.content_events:
             self.usage = Usage(input_tokens(), self.reading.content_events, estimated=True)
         return self.usage

@@ -1,15 +1,41 @@
-"""Where a continuation repeats what was said before, the repetition is taken away."""
+"""The seam between what was said and what goes on with it: what a continuation repeats is taken away."""
 
 FEWEST = 12
 """A shorter agreement is taken for chance: "ha" may well be followed by "ha"."""
 FEWEST_WHOLE = 4
-"""The same for the whole text."""
+"""The same where it is the whole text that is repeated."""
 MOST = 4096
 """How far back a repetition may begin, in characters."""
 
 
 class Repeats(Exception):
-    """The continuation begins as the text did, and then goes another way: it cannot be joined."""
+    """The continuation cannot be joined: it begins as the text did and goes another way, or what it repeats is so
+    regular that nobody can say where it ends.
+    """
+
+
+class Spaces:
+    """Takes white space away that the text had ended with already: an upstream is asked to continue the text without it."""
+
+    def __init__(self, text: str) -> None:
+        self._spaces = text[len(text.rstrip()) :]
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the continuation is new for certain."""
+        if not self._spaces:
+            return piece
+        self._held += piece
+        if len(self._held) < len(self._spaces) and self._spaces.startswith(self._held):
+            return ""
+        return self.rest()
+
+    def rest(self) -> str:
+        """What is held, without the repetition."""
+        held, self._held = self._held, ""
+        common = _common(self._spaces, held)
+        self._spaces = ""
+        return held[common:]
 
 
 class Overlap:
@@ -19,7 +45,7 @@ class Overlap:
         self._text = text
         self._tail = text[-MOST:]
         self._held = ""
-        self._done = False
+        self._done = not text
 
     def feed(self, piece: str) -> str:
         """What of the continuation is new for certain. Raises Repeats."""
@@ -31,46 +57,48 @@ class Overlap:
         return self.rest()
 
     def rest(self) -> str:
-        """What is held, without the repetition."""
+        """What is held, without the repetition. Raises Repeats."""
         if self._done:
             return ""
         self._done = True
         held, self._held = self._held, ""
-        length = len(self._text) if self._begins_anew(held) else _repeated(self._tail, held)
-        if length:
-            return held[length:]
-        if _common(self._text, held) >= FEWEST:
-            raise Repeats("the continuation began the answer anew")
-        return held
-
-    def _begins_anew(self, held: str) -> bool:
-        """Whether the continuation is the whole answer, from its beginning."""
-        return len(self._text) >= FEWEST_WHOLE and held.startswith(self._text)
+        spaces = len(held) - len(held.lstrip())
+        if len(self._text) >= FEWEST_WHOLE and held.startswith(self._text, spaces):
+            return held[spaces + len(self._text) :]
+        length = _repeated(self._tail, held)
+        if not length and _common(self._text, held[spaces:]) >= FEWEST:
+            raise Repeats("it begins anew")
+        return held[length:]
 
     def _may_go_on(self) -> bool:
         """Whether what is held stands inside the text, so that more of it may follow."""
-        held = self._held.lstrip() or self._held
-        if len(held) > MOST:
+        held = self._held.lstrip()
+        if len(self._held) > MOST + len(self._tail):
             return False
         return held in self._tail or self._text.startswith(held)
 
 
 def _repeated(tail: str, held: str) -> int:
-    """How many characters at the beginning of `held` repeat the end of `tail`."""
+    """How many characters at the beginning of `held` repeat the end of `tail`, white space before them included."""
     spaces = len(held) - len(held.lstrip())
-    for length in range(min(len(tail), len(held)), FEWEST - 1, -1):
-        if tail.endswith(held[:length]):
-            return length
-        if spaces and tail.endswith(held[spaces : spaces + length]):
-            return spaces + length
+    for skipped in {0, spaces}:
+        beginning = held[skipped:]
+        for length in range(min(len(tail), len(beginning)), FEWEST - 1, -1):
+            if tail.endswith(beginning[:length]):
+                if _is_regular(beginning[:length]):
+                    raise Repeats("it repeats what repeats itself")
+                return skipped + length
     return 0
+
+
+def _is_regular(text: str) -> bool:
+    """Whether the text ends as it begins, as "0, 0, 0, " does: then a shorter part of it would fit as well."""
+    return any(text.endswith(text[:length]) and text[:length].strip() for length in range(1, len(text)))
 
 
 def _common(one: str, other: str) -> int:
     """How many characters both begin with."""
-    other = other.lstrip()
-    length = 0
     for length, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return length
-    return length + 1 if one and other else 0
+    return min(len(one), len(other))

@@ -1,27 +1,26 @@
-"""A stream that broke is gone on with: whether that can be, what is asked, and how the rest is joined to it."""
+"""A stream that broke is gone on with: whether that can be, and by whom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
 import orjson
 
 from app import sse
+from app.continuation import continuation, length_names
 from app.contracts import Answer, Call, Route, Source
-from app.errors import UpstreamBroken, UpstreamFailure
+from app.errors import UpstreamFailure
+from app.estimate import input_tokens
+from app.joined import Ended, Joined
 from app.journal import Record
-from app.overlap import Overlap, Repeats
-from app.passing import Passing
-from app.reading import Reading
-from app.wire import Members, Request
+from app.overlap import Overlap, Spaces
+from app.reading import Reading, Said
+from app.wire import Request
 
-GO_ON = (
-    "Your last message was cut off. Go on exactly where its text ends, beginning with the very next character: "
-    "repeat nothing, announce nothing, do not begin anew."
-)
-"""What an upstream is told that does not continue a message of the assistant's by itself."""
+MOST_HEAD_BYTES = 16 * 1024
+"""How much of an answer's beginning is kept for its name."""
 
+_NULL = frozenset({b"null"})
 _ONE_TEXT: Mapping[str, frozenset[bytes]] = {
     "n": frozenset({b"1", b"null"}),
     "best_of": frozenset({b"1", b"null"}),
@@ -30,34 +29,45 @@ _ONE_TEXT: Mapping[str, frozenset[bytes]] = {
     "suffix": frozenset({b"null", b'""'}),
     "response_format": frozenset({b"null", b'{"type":"text"}'}),
     "continue_final_message": frozenset({b"false", b"null"}),
-    **dict.fromkeys(("structured_outputs", "audio", "prompt_embeds"), frozenset({b"null"})),
-    **dict.fromkeys(("guided_json", "guided_regex", "guided_choice", "guided_grammar"), frozenset({b"null"})),
+    **dict.fromkeys(("audio", "prompt_embeds", "structured_outputs", "structural_tag"), _NULL),
+    **dict.fromkeys(("grammar", "json_schema", "regex", "ebnf"), _NULL),
+    **dict.fromkeys(("guided_json", "guided_regex", "guided_choice", "guided_grammar"), _NULL),
 }
 """Members whose answers are not one plain text, and the values with which they are."""
 
-_LENGTHS = ("max_tokens", "max_completion_tokens")
-_THOUGHTS = ("reasoning_content", "reasoning")
+
+class Asking(Protocol):
+    """What the attempts of one answer are asked: the client's request, or how a broken answer goes on."""
+
+    @property
+    def continuing(self) -> bool:
+        """Whether it goes on with an answer that broke."""
+
+    @property
+    def prefilled(self) -> bool:
+        """Whether the last request could be put in another way: it ended with the assistant's own words."""
+
+    def request(self, route: Route, *, refused: bool) -> Request:
+        """The request for this route; `refused` says that the last one was, as it was put."""
 
 
 class Continuing(Protocol):
-    """What asks for another answer in the place of one that broke."""
+    """What gets another answer in the place of one that broke."""
 
-    async def continued(self, failure: UpstreamFailure, asked: "Asked") -> Answer: ...
-
-
-class Asked(Protocol):
-    def __call__(self, route: Route, *, refused: bool) -> Request: ...
+    async def continued(self, failure: UpstreamFailure, asking: Asking) -> Answer: ...
 
 
-def obstacle(call: Call, reading: Reading) -> str:
-    """Why this answer cannot be gone on with; "" where it can."""
+def obstacle(call: Call, reading: Reading, defaults: Mapping[str, bytes]) -> str:
+    """Why this answer cannot be gone on with; "" where it can. `defaults` are members that the client did not send."""
     if not call.operation.continuable or reading.said is None:
         return f"{call.operation.name} is not continued"
+    if reading.finished:
+        return "it was over"
     if not reading.said.plain:
-        return "it holds more than text"
+        return "it holds more than text, or too much"
     members = call.request.members
     for name, plain in _ONE_TEXT.items():
-        raw = members.raw(name)
+        raw = members.raw(name) if members.has(name) else defaults.get(name)
         if raw is not None and raw.translate(None, b" \t\r\n") not in plain:
             return f"{name} is set"
     if call.operation.dialect == "completions" and not (members.raw("prompt") or b"").startswith(b'"'):
@@ -73,41 +83,111 @@ class Rescuing:
     record: Record
     sources: Mapping[str, Source]
     attempts: Continuing
-    head: bytes = b""
-    """The first events that the client got: they say what the whole answer is called."""
-    _text: str = ""
-    _tokens: int = 0
-    _prefills: bool = False
-    _joined: "Joined | None" = None
+    continuing: bool = True
+    prefilled: bool = False
+    _head: bytes = b""
+    _said: Said = field(default_factory=Said)
+    """All that the client has got."""
+    _joined: bool = False
+    _anew: bool = False
+    """Whether nothing but thoughts had come, so that the question is asked once more."""
+    _limit: int | None = None
+    """How many tokens the answer may have."""
+    _written_tokens: int = 0
+    _prompt_tokens: int | None = None
+    """As the upstream reported it before the answer broke."""
 
-    async def gone_on(self, failure: UpstreamFailure, reading: Reading) -> Answer:
+    def begin(self, piece: bytes) -> None:
+        """The first piece for the client: it says what the whole answer is called."""
+        self._head = piece if len(piece) <= MOST_HEAD_BYTES else b"\n"
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._head)
+
+    def obstacle(self, reading: Reading) -> str:
+        """Why the answer cannot be gone on with; "" where it can."""
+        assert self.record.route is not None
+        if self._joined and not self._said.plain:
+            return "it is too long"
+        return obstacle(self.call, reading, self.record.route.defaults)
+
+    async def gone_on(self, failure: UpstreamFailure, broken: Answer) -> Answer:
         """The rest of an answer that broke with this failure. Raises it where there is none."""
-        reason = obstacle(self.call, reading)
+        reading = broken.reading
+        reason = self.obstacle(reading)
         if reason:
             failure.detail += f"; not continued: {reason}"
             raise failure
         assert reading.said is not None
-        self._text = reading.said.text if self._joined is None else self._joined.text
-        self._tokens += reading.content_events
-        answer = await self.attempts.continued(failure, self._asked)
+        if not self._joined:
+            self._said = reading.said
+            self._prompt_tokens = reading.usage.input_tokens if reading.usage is not None else None
+            self._limit = self._allowed()
+        self._written_tokens += max(
+            reading.content_events, reading.usage.output_tokens if reading.usage else 0
+        )
+        if self._left() == 0:
+            return self._ended(broken)
+        answer = await self.attempts.continued(failure, self)
+        self._joined = True
         self.record.rescues += 1
-        self._joined = Joined(answer, self._text, self._name(), trims=not self._prefills, tokens=self._tokens)
-        self._joined.note = self._note()
-        return self._joined
+        text = self._said.text
+        self._anew = not text.strip()
+        seam = Spaces(text) if self.prefilled else Overlap("" if self._is_appended() else text)
+        return Joined(answer, self._said, seam, name=self._name(), note=self._note(), counting=self._counted)
 
-    def _asked(self, route: Route, *, refused: bool) -> Request:
-        """The request that goes on with the text: as the upstream understands it best."""
-        self._prefills = self.sources[route.upstream].continues and not (refused and self._prefills)
-        return continuation(self.call, self._text, self._tokens, prefills=self._prefills)
+    def request(self, route: Route, *, refused: bool) -> Request:
+        """The request that goes on with the text, as the upstream understands it best."""
+        prefills = self.sources[route.upstream].continues and not (refused and self.prefilled)
+        text = self._said.text
+        self.prefilled = prefills and bool(text.strip()) and not self._is_appended()
+        return continuation(self.call, text, self._left(), prefills=prefills)
+
+    def _is_appended(self) -> bool:
+        """Whether what was said is just the rest of the prompt."""
+        return self.call.operation.dialect == "completions"
+
+    def _left(self) -> int | None:
+        """How many tokens the answer may still have; None is any number."""
+        return None if self._limit is None else max(self._limit - self._written_tokens, 0)
+
+    def _allowed(self) -> int | None:
+        """The bound that the client sent, or else the route's own."""
+        assert self.record.route is not None
+        members, defaults = self.call.request.members, self.record.route.defaults
+        limits = [members.raw(name) or defaults.get(name) for name in length_names(self.call)]
+        numbers = [int(limit) for limit in limits if limit is not None and limit.isdigit()]
+        return min(numbers, default=None)
+
+    def _counted(self, prompt_tokens: int, completion_tokens: int) -> tuple[int, int]:
+        """The usage of the whole, from that of the last part: what was said before stood in its prompt."""
+        prompt = self._prompt_tokens
+        if prompt is None and self._anew:
+            prompt = prompt_tokens
+        if prompt is None:
+            prompt = input_tokens(self.call)
+        return prompt, completion_tokens + self._written_tokens
+
+    def _ended(self, broken: Answer) -> Answer:
+        """The end of an answer that had all its tokens before it broke."""
+        said: Mapping[str, Any] = {"text": ""} if self._is_appended() else {"delta": {}}
+        choice = {"index": 0, **said, "finish_reason": "length"}
+        chunks: list[Mapping[str, Any]] = [{**self._name(), "choices": [choice]}]
+        if self.call.request.include_usage:
+            prompt, written = self._counted(input_tokens(self.call), 0)
+            counts = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
+            chunks.append({**self._name(), "choices": [], "usage": counts})
+        return Ended(chunks, broken.headers, self.call.operation.dialect)
 
     def _name(self) -> Mapping[str, Any]:
-        """The id and the time that all chunks of the answer share."""
-        for event in sse.split(self.head):
+        """What all chunks of the answer share, from the first that is called anything."""
+        for event in sse.split(self._head):
             try:
                 chunk = orjson.loads(sse.data(event))
             except orjson.JSONDecodeError:
                 continue
-            if isinstance(chunk, dict):
+            if isinstance(chunk, dict) and chunk.get("id"):
                 return {name: chunk[name] for name in ("id", "created") if name in chunk}
         return {}
 
@@ -120,110 +200,3 @@ class Rescuing:
             "upstream": route.upstream,
             "model": route.model,
         }
-
-
-def continuation(call: Call, text: str, tokens: int, *, prefills: bool) -> Request:
-    """The client's request, changed so that its answer is what follows `text` (of so many tokens)."""
-    members = call.request.members
-    changed: dict[str, bytes] = {}
-    if text and call.operation.dialect == "completions":
-        changed["prompt"] = msgspec.json.encode(members.value("prompt") + text)
-    elif text:
-        changed["messages"] = _with_messages(members, text, prefills=prefills)
-        if prefills:
-            changed |= {"continue_final_message": b"true", "add_generation_prompt": b"false"}
-    for name in _LENGTHS if text else ():
-        limit = members.raw(name)
-        if limit is not None and limit.isdigit():
-            changed[name] = b"%d" % max(1, int(limit) - tokens)
-    return replace(call.request, members=Members.of(members.replaced(changed)))
-
-
-def _with_messages(members: Members, text: str, *, prefills: bool) -> bytes:
-    """The client's messages byte for byte, and behind them what was said so far."""
-    added = [{"role": "assistant", "content": text}]
-    if not prefills:
-        added.append({"role": "user", "content": GO_ON})
-    given = (members.raw("messages") or b"[]").rstrip()[:-1].rstrip()
-    comma = b"" if given.endswith(b"[") else b","
-    return given + comma + msgspec.json.encode(added)[1:]
-
-
-class Joined(Passing):
-    """The answer that goes on, as the rest of the one before: its name, no second role, no thoughts, no repetition."""
-
-    note: Mapping[str, Any] = {}
-    """What the last event says about it, as the member `hyperbridge`."""
-
-    def __init__(
-        self, answer: Answer, text: str, name: Mapping[str, Any], *, trims: bool, tokens: int
-    ) -> None:
-        super().__init__(answer)
-        self._name = name
-        self._tokens = tokens
-        self._overlap = Overlap(text) if trims and text else None
-        self._said = [text]
-
-    @property
-    def text(self) -> str:
-        """All that the client has got."""
-        return "".join(self._said)
-
-    async def read(self) -> bytes:
-        while piece := await self._answer.read():
-            joined = b"".join(map(self._event, sse.split(piece)))
-            if joined:
-                return joined
-        return b""
-
-    def _event(self, event: bytes) -> bytes:
-        payload = sse.data(event)
-        if not payload or payload == sse.DONE:
-            return event
-        chunk = orjson.loads(payload)
-        if not isinstance(chunk, dict) or not isinstance(chunk.get("choices"), list):
-            return event
-        chunk |= self._name
-        if isinstance(chunk.get("usage"), dict):
-            self._count(chunk["usage"])
-        kept = [self._choice(choice) for choice in chunk["choices"]]
-        if not any(kept) and not chunk.get("usage"):
-            return b""
-        if any(choice.get("finish_reason") for choice in chunk["choices"]):
-            chunk["hyperbridge"] = self.note
-        return sse.write(orjson.dumps(chunk))
-
-    def _choice(self, choice: dict[str, Any]) -> bool:
-        """Change a choice in its place; False where nothing is left in it."""
-        delta = choice.get("delta")
-        finish = choice.get("finish_reason")
-        if isinstance(delta, dict):
-            for member in ("role", *_THOUGHTS):
-                delta.pop(member, None)
-            self._trim(delta, "content", last=bool(finish))
-            return bool(delta) or bool(finish)
-        self._trim(choice, "text", last=bool(finish))
-        return bool(choice.get("text")) or bool(finish)
-
-    def _trim(self, holder: dict[str, Any], name: str, *, last: bool) -> None:
-        text = holder.get(name) or ""
-        if self._overlap is not None:
-            try:
-                text = self._overlap.feed(text)
-                if last:
-                    text += self._overlap.rest()
-            except Repeats as error:
-                raise UpstreamBroken("The upstream's answer was cut.", detail=str(error)) from None
-        self._said.append(text)
-        if text or name == "text":
-            holder[name] = text
-        else:
-            holder.pop(name, None)
-
-    def _count(self, usage: dict[str, Any]) -> None:
-        """Count the answer as one: what was said before is part of this prompt, and belongs to the answer."""
-        read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if isinstance(read, int) and isinstance(written, int):
-            usage["prompt_tokens"] = max(read - self._tokens, 0)
-            usage["completion_tokens"] = written + self._tokens
-            usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]

@@ -1,6 +1,7 @@
 """Where attempts go: bounded whatever fails, each route at most as often as it may be."""
 
 from collections import Counter
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -29,8 +30,14 @@ def made_of(kind: type[Failure]) -> Failure:
     return kind(400, "no") if issubclass(kind, UpstreamRefused) else kind("no")
 
 
-def after(course: Course, failure: Failure, *, made: int = 1, continuing: bool = False) -> Step:
-    return course.after(failure, made, 0.0, lambda: True, continuing=continuing)
+@dataclass(frozen=True)
+class Asking:
+    continuing: bool = False
+    prefilled: bool = False
+
+
+def after(course: Course, failure: Failure, *, made: int = 1, asking: Asking = Asking()) -> Step:
+    return course.after(failure, made, 0.0, lambda: True, asking)
 
 
 @given(
@@ -46,7 +53,7 @@ def test_attempts_are_bounded_whatever_fails(kinds, count, retries, attempts, co
     asked = Counter([course.route.upstream])
     for made, kind in enumerate(kinds, 1):
         try:
-            step = after(course, made_of(kind), made=made, continuing=continuing)
+            step = after(course, made_of(kind), made=made, asking=Asking(continuing))
         except Failure:
             break
         assert step.pause_seconds <= LONGEST_PAUSE_SECONDS
@@ -92,7 +99,7 @@ def test_nothing_is_begun_at_the_deadline():
 def test_without_a_retry_in_the_budget_the_next_route_is_taken():
     course = Course(Plan(routes(2)), deadline=10.0)
 
-    assert course.after(UpstreamBroken("down"), 1, 0.0, lambda: False, continuing=False) == Step("fallback")
+    assert course.after(UpstreamBroken("down"), 1, 0.0, lambda: False, Asking()) == Step("fallback")
 
 
 def test_a_pause_that_would_pass_the_deadline_is_not_waited_for():
@@ -130,6 +137,22 @@ def test_a_silent_route_has_half_of_the_time_while_others_stand_by():
 
 def test_a_continuation_that_is_refused_is_put_in_another_way_before_the_route_is_left():
     course = Course(Plan(routes(2)), deadline=10.0)
+    prefilled, told = Asking(continuing=True, prefilled=True), Asking(continuing=True)
 
-    steps = [after(course, UpstreamRefused(400, "no"), made=made, continuing=True) for made in (1, 2)]
-    assert [step.kind for step in steps] == ["retry", "fallback"]
+    assert after(course, UpstreamRefused(400, "no"), asking=prefilled) == Step("retry")
+    assert after(course, UpstreamRefused(400, "no"), made=2, asking=told) == Step("fallback")
+
+
+def test_a_filter_is_not_routed_around_in_a_continuation_either():
+    course = Course(Plan(routes(2)), deadline=10.0)
+
+    with pytest.raises(ContentFiltered):
+        after(course, made_of(ContentFiltered), asking=Asking(continuing=True, prefilled=True))
+
+
+def test_a_hedge_goes_to_a_route_that_is_taken_for_silence():
+    first, long, other = routes(3)
+    long = replace(long, when=frozenset({"context_length"}))
+
+    assert Course(Plan([first, long, other]), deadline=10.0).other is other
+    assert Course(Plan([first, long]), deadline=10.0).other is first

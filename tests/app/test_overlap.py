@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.overlap import FEWEST, Overlap, Repeats
+from app.overlap import FEWEST, Overlap, Repeats, Spaces
 
 TEXT = "The boats lie in the harbour, and the men mend their nets beside the wall."
 WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz .,\n", min_size=0, max_size=60)
@@ -58,5 +58,38 @@ def test_new_text_arrives_whole_however_it_is_cut(text, continuation, size):
 @given(
     st.text(alphabet="abcdefgh ", min_size=FEWEST, max_size=80), st.integers(FEWEST, 80), st.integers(1, 9)
 )
-def test_a_repeated_end_is_taken_away_however_it_is_cut(text, length, size):
-    assert joined(text, cut(text[-length:] + "Z!", size)) == text + "Z!"
+def test_a_repeated_end_is_taken_away_however_it_is_cut_or_nobody_can_say_where_it_ends(text, length, size):
+    try:
+        assert joined(text, cut(text[-length:] + "Z!", size)) == text + "Z!"
+    except Repeats:
+        end = text[-length:]
+        assert any(end.endswith(end[:short]) for short in range(1, len(end)))
+
+
+@pytest.mark.parametrize("before", ["\n", "\n\n  "])
+def test_a_repetition_behind_white_space_is_taken_away_too(before):
+    assert joined(TEXT, [before, TEXT, " Nobody speaks."]) == TEXT + " Nobody speaks."
+
+
+def test_what_repeats_itself_is_not_joined_by_guessing():
+    with pytest.raises(Repeats):
+        joined("[0, 0, 0, 0, 0, 0, ", ["0, 0, 0, 0, 1]"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("text", "continuation", "whole"),
+    [
+        ("Steps:\n\n", "\n\n1. Cut", "Steps:\n\n1. Cut"),
+        ("Steps:\n", "\n\n1. Cut", "Steps:\n\n1. Cut"),
+        ("Steps: ", " one", "Steps: one"),
+        ("Steps", " one", "Steps one"),
+        ("Steps: ", "one", "Steps: one"),
+        ("Steps: ", "", "Steps: "),
+    ],
+)
+def test_white_space_at_a_seam_comes_once(text, continuation, whole, size):
+    spaces = Spaces(text)
+    said = "".join(spaces.feed(piece) for piece in cut(continuation, size)) + spaces.rest()
+
+    assert text + said == whole

@@ -118,7 +118,7 @@ async def test_prefill_asks_vllm_to_continue_the_message(client, upstream):
     again = upstream[0].seen[-1].json()
     assert again["continue_final_message"] is True
     assert again["add_generation_prompt"] is False
-    assert again["messages"][-1] == {"role": "assistant", "content": WHOLE[: WHOLE.index("word5")]}
+    assert again["messages"][-1] == {"role": "assistant", "content": WHOLE[: WHOLE.index("word5")].rstrip()}
     assert again["max_tokens"] == 7
 
 
@@ -126,7 +126,8 @@ async def test_usage_is_that_of_the_whole_answer(client):
     stream = await ask(client, "fleet/x?chunks=12&cut=5&fail=1", stream_options={"include_usage": True})
 
     usage = [chunk["usage"] for chunk in chunks(stream) if chunk.get("usage")]
-    assert usage == [{"prompt_tokens": 1, "completion_tokens": 12, "total_tokens": 13}]
+    # thirteen: the space at the seam is written by both
+    assert usage == [{"prompt_tokens": 1, "completion_tokens": 13, "total_tokens": 14}]
 
 
 async def test_a_completion_is_gone_on_with_by_its_prompt(client, upstream):
