@@ -29,6 +29,9 @@ from app.errors import (
 from app.operations import Dialect
 
 _OURS = frozenset({401, 402, 403})
+_NO_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_NO_CREDIT = "Your credit balance is too low"
+"""How Anthropic begins with 400; not looked for further on, where a client's text may stand."""
 _UNAVAILABLE = frozenset({503, 529})
 _TIMED_OUT = frozenset({408, 504})
 _NOT_NOW = frozenset({409, 425})
@@ -37,13 +40,27 @@ _REFUSED_AS: Mapping[str, type[UpstreamRefused]] = {
     "model_not_found": ModelMissing,
     "content_filter": ContentFiltered,
     "content_policy_violation": ContentFiltered,
+    "invalid_prompt": ContentFiltered,
+    "moderation_blocked": ContentFiltered,
+    "ResponsibleAIPolicyViolation": ContentFiltered,
+    "invalid_model": ModelMissing,
 }
-"""Refusals that mean something to the choice of a route, by their code."""
+"""Refusals that mean something to the choice of a route, by their code: OpenAI's, Azure's, Mistral's."""
 _MAX_MESSAGE = 2000
 _LLAMA_CPP = re.compile(r"Failed to parse (messages|tools)|Unknown reasoning format|input is not supported")
 """The client's own mistakes that llama.cpp answers with 500."""
-_TOO_LONG = re.compile(r"maximum context length|available context size|is too large to process")
-"""What vLLM and llama.cpp say of a prompt that is longer than the context."""
+_TOO_LONG = re.compile(
+    r"maximum context length|longer than the maximum model length of"  # vLLM
+    r"|longer than the model's context length"  # SGLang
+    r"|available context size|is too large to process|Context size has been exceeded"  # llama.cpp
+    r"|exceeds the context length"  # Ollama
+    r"|prompt is too long|exceed context limit"  # Anthropic
+    r"|`inputs` tokens \+ `max_new_tokens`"  # TGI
+    r"|exceeds the maximum number of tokens allowed"  # Gemini
+)
+"""What is said of a prompt that is longer than the context, where no code says it."""
+_NO_MODEL = re.compile(r"^Model Not Exist|is not a valid model ID")
+"""How DeepSeek and OpenRouter say it, with 400."""
 _ABOUT_MODEL = re.compile(r"\bmodel\b(?!\.\w)")
 """A model, in a 403; `model.request` is what our key may not do at all."""
 _FILTERED = re.compile(
@@ -51,7 +68,11 @@ _FILTERED = re.compile(
     re.IGNORECASE,
 )
 """How a filter is told without a code, by OpenRouter and Anthropic."""
-_WORDS = ((_TOO_LONG, "context_length_exceeded"), (_FILTERED, "content_filter"))
+_WORDS = (
+    (_TOO_LONG, "context_length_exceeded"),
+    (_FILTERED, "content_filter"),
+    (_NO_MODEL, "model_not_found"),
+)
 
 _FAULT = re.compile(
     r"""'loc': '(?:body\.)?([^']*)', 'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"), 'input': """
@@ -69,11 +90,15 @@ _NO_SUCH_PATH = frozenset({"", "Not Found"})
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What an error body said, in OpenAI's terms; `proper` where it was an error object already, Anthropic's or OpenAI's."""
+    """What an error body said, in OpenAI's terms; `proper` where it was an error object already, Anthropic's or OpenAI's.
+
+    `inner` is the code of the error inside, where Azure has it.
+    """
 
     message: str = ""
     type: str | None = None
     code: str | None = None
+    inner: str | None = None
     param: str | None = None
     proper: bool = False
     anthropic: bool = False
@@ -88,7 +113,7 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
         *filter(_NAME.fullmatch, (said.type or "", said.code or "")),
     ])
     kept = _kept(headers)
-    if status in _OURS and not (status == 403 and _code(status, said)):
+    if _is_about_us(status, said):
         return CredentialRejected("The upstream does not accept this gateway's credentials.", detail=inside)
     if status == 429:
         return UpstreamLimited("The upstream's rate limit is reached.", detail=inside, headers=kept)
@@ -98,15 +123,26 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
         return UpstreamUnavailable("The upstream is overloaded.", detail=inside, headers=kept)
     if status == 500 and (_LLAMA_CPP.search(said.message) or _TOO_LONG.search(said.message)):
         status = 400
-    if status >= 500:
+    if status >= 500 and status != 501:
         return UpstreamBroken("The upstream failed.", detail=inside, headers=kept)
     passes = said.proper and said.anthropic == (dialect == "messages")
     return _refused(status, said, body if passes else None, kept)
 
 
+def _is_about_us(status: int, said: _Said) -> bool:
+    """Whether our key is not accepted, or our account is out of money."""
+    if status == 403:
+        return _code(status, said) is None
+    return (
+        status in _OURS
+        or not _NO_MONEY.isdisjoint({said.code, said.type})
+        or said.message.startswith(_NO_CREDIT)
+    )
+
+
 def _refused(status: int, said: _Said, raw: bytes | None, kept: Mapping[str, str]) -> UpstreamRefused:
     """The client's own mistake: as the upstream told it, or told again in the client's terms."""
-    if status == 404 and said.message in _NO_SUCH_PATH:
+    if status == 501 or (status == 404 and said.message in _NO_SUCH_PATH):
         return ModelMissing(
             status, "The upstream does not offer this operation.", code=Unsupported.code, headers=kept
         )
@@ -141,7 +177,7 @@ def _kept(headers: Headers) -> Mapping[str, str]:
 
 def _code(status: int, said: _Said) -> str | None:
     """What the refusal is about, whatever words it uses for that."""
-    for code in (said.code, said.type):
+    for code in (said.code, said.type, said.inner):
         if code in _REFUSED_AS:
             return code
     for words, code in _WORDS:
@@ -161,6 +197,8 @@ def _read(body: bytes) -> _Said:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _Said()
+    if isinstance(found, list) and found:  # Gemini's way
+        found = found[0]
     if not isinstance(found, dict):
         return _Said()
     error = found.get("error", found)
@@ -178,10 +216,13 @@ def _from_object(error: Mapping[str, Any], *, nested: bool) -> _Said:
     param = error.get("param")
     known = "type" in error and (kind is None or (isinstance(kind, str) and kind.islower()))
     proper = nested and known and (code is None or isinstance(code, str))
+    inside = error.get("innererror") or error.get("inner_error")
+    inner = inside.get("code") if isinstance(inside, dict) else None
     return _Said(
         _without_input(error["message"])[:_MAX_MESSAGE],
         kind if isinstance(kind, str) else None,
         code if isinstance(code, str) else None,
+        inner if isinstance(inner, str) else None,
         param.removeprefix("body.") if isinstance(param, str) else None,
         proper,
     )
