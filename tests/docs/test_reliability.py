@@ -43,7 +43,8 @@ def test_the_numbers_are_those_of_the_code():
         f"at most {backoff.RetryBudget.MOST:.0f} are saved up",
         f"{hedging.PERCENTILE:.0%} of the last {hedging.SAMPLES} answers".replace("%", " %"),
         f"once {hedging.FEWEST} are known",
-        f"(from {overlap.FEWEST} characters on)",
+        f"(from {overlap.FEWEST} characters on, or {overlap.FEWEST_WHOLE} where",
+        f"more than {overlap.MOST} characters",
     ):
         assert said in text, said
     assert (backoff.SPREAD, backoff.RetryBudget.SHARE, backoff.RetryBudget.PER_SECOND) == (0.1, 0.2, 0.5)
