@@ -52,8 +52,16 @@ class _Whole(msgspec.Struct, gc=False):
     stop_reason: str | None = None
 
 
+class _Fault(msgspec.Struct, gc=False):
+    """What says that an answer is an error, whatever shape its other members have."""
+
+    error: Any = None
+    object: Any = None
+
+
 _event = msgspec.json.Decoder(_Event)
 _whole = msgspec.json.Decoder(_Whole)
+_fault = msgspec.json.Decoder(_Fault)
 _json = msgspec.json.Decoder(msgspec.Raw)
 
 _ERRORS = frozenset({"error", "response.failed"})
@@ -144,7 +152,7 @@ class Reading:
         try:
             found = _whole.decode(body)
         except msgspec.ValidationError:
-            self._only_json(body)  # JSON, but not of a known shape: passed on unread
+            self._only_error(body)  # JSON, but not of a known shape: else passed on unread
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Malformed("not JSON") from None
         else:
@@ -174,8 +182,9 @@ class Reading:
         try:
             found = _event.decode(payload)
         except msgspec.ValidationError:
-            self._only_json(payload)
-            self._content()  # of a shape unknown here: whatever it is, it is for the client
+            self._only_error(payload)
+            if not self.failed:
+                self._content()  # of a shape unknown here: whatever it is, it is for the client
             return
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Malformed("an event is not JSON") from None
@@ -219,8 +228,17 @@ class Reading:
             self.usage = usage.over(self.usage or Usage())
 
     def _take_error(self, error: object, kind: object) -> None:
-        if error is not None or kind == "error":  # the second is how some servers write it, unwrapped
+        if error or kind == "error":  # the second is how some servers write it, unwrapped
             self.failed = self.ended = True
+
+    def _only_error(self, payload: bytes) -> None:
+        """Look for an error in JSON of an unknown shape. Raises Malformed where it is not JSON."""
+        self._only_json(payload)
+        try:
+            found = _fault.decode(payload)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return
+        self._take_error(found.error, found.object)
 
     @staticmethod
     def _only_json(payload: bytes) -> None:

@@ -39,6 +39,26 @@ def test_an_error_is_one_in_every_dialect(dialect, event):
     assert (reading.failed, reading.ended) == (True, True)
 
 
+@pytest.mark.parametrize(
+    "odd", [b'"type":500', b'"status":500', b'"message":["a"]', b'"usage":""', b'"choices":{}']
+)
+@pytest.mark.parametrize("error", [b'"error":{"message":"x"}', b'"error":"x"', b'"object":"error"'])
+def test_an_error_is_one_whatever_is_beside_it(odd, error):
+    both = b"{%b,%b}" % (error, odd)
+    whole = Reading("chat")
+    whole.whole(both)
+
+    for reading in (whole, read("chat", both)):
+        assert (reading.failed, reading.ended) == (True, True)
+    assert read("chat", both).content_events == 0
+
+
+def test_an_empty_error_beside_words_is_none():
+    for nothing in (b'""', b"false", b"{}", b"null"):
+        reading = read("chat", b'{"error":%b,"choices":[{"delta":{"content":"a"}}]}' % nothing)
+        assert (reading.failed, reading.started) == (False, True)
+
+
 @pytest.mark.parametrize("event", [b'{"error":null,"choices":[]}', b'{"type":"response.completed"}'])
 def test_what_is_none_is_not_taken_for_one(event):
     assert not read("responses", event).failed
