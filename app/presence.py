@@ -16,7 +16,7 @@ class Presence:
 
     It takes over `receive`, so the request's body must have been read before. Works like asyncio.timeout: the
     cancellation that it started itself is told apart from one that came from outside. Our own server tells of
-    the end by itself; of another one it has to be asked, by a task for each request (3 to 11 % of its CPU).
+    the end by itself; of another one it has to be asked, by a task for each request (1 to 11 % of its CPU).
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
