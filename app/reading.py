@@ -163,9 +163,11 @@ class Reading:
         self.started = self.finished = self.ended = True
 
     def events(self, piece: bytes) -> None:
-        """Read whole events of a stream. Raises Malformed where an event's data is not JSON."""
+        """Read whole events of a stream, up to an error. Raises Malformed where an event's data is not JSON."""
         position = 0
         for event in sse.split(piece):
+            if self.failed:  # what is behind an error is not handed on
+                return
             payload = sse.data(event)
             if payload:
                 try:
@@ -193,7 +195,7 @@ class Reading:
         self._take_error(found.error, found.object)
         if self._dialect in {"responses", "messages"}:
             self._take_typed(found)
-        else:
+        elif not self.failed:
             self._take_choices(found.choices or [])
 
     def _take_choices(self, choices: list[_Choice]) -> None:

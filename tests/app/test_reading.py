@@ -53,6 +53,18 @@ def test_an_error_is_one_whatever_is_beside_it(odd, error):
     assert read("chat", both).content_events == 0
 
 
+def test_an_error_is_the_last_thing_that_is_read():
+    word = b'{"choices":[{"delta":{"content":"%b"}}]}'
+    failing = b'{"error":{"message":"x"},"choices":[{"delta":{"content":"two"}}]}'
+    reading = Reading("chat", keeps_text=True)
+
+    reading.events(b"".join(map(sse.write, (word % b"one ", failing, word % b"three", b"{"))))
+    reading.events(sse.write(word % b"four"))
+
+    assert reading.said is not None
+    assert (reading.failed, reading.said.text, reading.content_events) == (True, "one ", 1)
+
+
 def test_an_empty_error_beside_words_is_none():
     for nothing in (b'""', b"false", b"{}", b"null"):
         reading = read("chat", b'{"error":%b,"choices":[{"delta":{"content":"a"}}]}' % nothing)
