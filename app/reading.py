@@ -185,8 +185,7 @@ class Reading:
             found = _event.decode(payload)
         except msgspec.ValidationError:
             self._only_error(payload)
-            if not self.failed:
-                self._content()  # of a shape unknown here: whatever it is, it is for the client
+            self._take_unknown()
             return
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Malformed("an event is not JSON") from None
@@ -197,6 +196,13 @@ class Reading:
             self._take_typed(found)
         elif not self.failed:
             self._take_choices(found.choices or [])
+
+    def _take_unknown(self) -> None:
+        """An event of a shape unknown here: whatever it is, it is for the client, and cannot be gone on with."""
+        if not self.failed:
+            self._content()
+            if self.said is not None:
+                self.said.plain = False
 
     def _take_choices(self, choices: list[_Choice]) -> None:
         for choice in choices:

@@ -82,6 +82,14 @@ def test_an_event_of_an_unknown_shape_is_content_and_one_that_is_no_json_is_malf
         read("chat", b'{"choices":')
 
 
+def test_what_is_handed_on_unread_is_not_plain_text():
+    reading = Reading("chat", keeps_text=True)
+    reading.events(sse.write(b'{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1.5}}'))
+
+    assert reading.said is not None
+    assert (reading.said.text, reading.said.plain) == ("", False)
+
+
 def test_usage_grows_over_the_events():
     reading = read(
         "messages",
