@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from adapters import encodings
 from adapters.http1 import Connection, ConnectionBroken, TimedOut
 from adapters.pool import Pool
-from adapters.refusals import refusal
+from adapters.refusals import refusal, refusal_within
 from app import sse
 from app.contracts import Answer, Headers, Outbound, Timeouts
 from app.errors import UpstreamBroken, UpstreamFailure, UpstreamTimeout
@@ -155,7 +155,7 @@ class OpenAIHttp:
         except Malformed:
             raise UpstreamBroken("The upstream's answer was not JSON.", detail="malformed JSON") from None
         if reading.failed:
-            raise UpstreamBroken("The upstream failed.", detail="an error object with status 200")
+            raise refusal_within(data, reading.dialect, "an error object with status 200")
         return Whole(data, kept, reading)
 
 
@@ -193,7 +193,8 @@ class Stream:
         while not self.reading.started and held_bytes < MAX_HELD_BYTES:
             events = await self._next()
             if self.reading.failed:
-                raise UpstreamBroken("The upstream failed.", detail="an error event before any content")
+                told = self.reading.told
+                raise refusal_within(told, self.reading.dialect, "an error event before any content")
             if not events:
                 raise UpstreamBroken("The upstream's answer ended before any content.", detail="empty stream")
             self._held.append(events)

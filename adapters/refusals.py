@@ -129,6 +129,25 @@ def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plai
     return _refused(status, said, body if passes else None, kept)
 
 
+def refusal_within(told: bytes, dialect: Dialect, where: str) -> UpstreamFailure:
+    """The failure that an error object in an answer of status 200 stands for: by the status that it names."""
+    status = _status_within(told)
+    if status is None:
+        return UpstreamBroken("The upstream failed.", detail=where)
+    return refusal(status, (), told, dialect)
+
+
+def _status_within(told: bytes) -> int | None:
+    try:
+        found = msgspec.json.decode(told)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    inside = found.get("error") if isinstance(found, dict) else None
+    places = [place for place in (inside, found) if isinstance(place, dict)]
+    named = [place.get(name) for place in places for name in ("code", "status")]
+    return next((status for status in named if type(status) is int and 400 <= status < 600), None)
+
+
 def _is_about_us(status: int, said: _Said) -> bool:
     """Whether our key is not accepted, or our account is out of money."""
     if status == 403:

@@ -129,15 +129,17 @@ class Reading:
 
     `started` says that content has come, `finished` that the answer said so itself, `failed` that it holds an
     error object, `ended` that nothing worth having follows. `content_events` counts events with content, the best
-    estimate of output tokens where an upstream reports none. `said` is the text, where it is kept.
+    estimate of output tokens where an upstream reports none. `said` is the text, where it is kept, and `told` what
+    a stream's error says.
     """
 
     __slots__ = (
-        "_dialect", "content_events", "ended", "failed", "finish", "finished", "said", "started", "usage",
+        "content_events", "dialect", "ended", "failed", "finish", "finished", "said", "started", "told",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         self.usage: Usage | None = None
         self.finish: str | None = None
         self.content_events = 0
@@ -145,6 +147,7 @@ class Reading:
         self.finished = False
         self.failed = False
         self.ended = False
+        self.told = b""
         self.said = Said() if keeps_text else None
 
     def whole(self, body: bytes) -> None:
@@ -164,10 +167,10 @@ class Reading:
 
     def events(self, piece: bytes) -> None:
         """Read whole events of a stream, up to an error. Raises Malformed where an event's data is not JSON."""
+        if self.failed:
+            return
         position = 0
         for event in sse.split(piece):
-            if self.failed:  # what is behind an error is not handed on
-                return
             payload = sse.data(event)
             if payload:
                 try:
@@ -175,6 +178,9 @@ class Reading:
                 except Malformed as error:
                     error.before = piece[:position]
                     raise
+                if self.failed:  # what is behind an error is not handed on
+                    self.told = payload
+                    return
             position += len(event)
 
     def _event(self, payload: bytes) -> None:
@@ -192,7 +198,7 @@ class Reading:
         if found.usage is not None:
             self._take_usage(found.usage)
         self._take_error(found.error, found.object)
-        if self._dialect in {"responses", "messages"}:
+        if self.dialect in {"responses", "messages"}:
             self._take_typed(found)
         elif not self.failed:
             self._take_choices(found.choices or [])

@@ -10,6 +10,7 @@ from adapters.openai_http import Address, OpenAIHttp, Stream
 from adapters.pool import Origin, Pool
 from app.contracts import Outbound, Timeouts
 from app.errors import (
+    ContextTooLong,
     UpstreamBroken,
     UpstreamFailure,
     UpstreamGaveUp,
@@ -142,6 +143,17 @@ async def test_a_stream_ends_well_only_where_it_says_so(events, failure):
         else:
             with pytest.raises(failure):
                 await answer_of(upstream)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_refusal_told_with_200_is_the_clients_mistake(stream):
+    error = b'{"error":{"message":"longer than the model\'s context length","type":"x","code":400}}'
+    plain = PLAIN.replace(OK, error).replace(b"length: %d" % len(OK), b"length: %d" % len(error))
+    events = EVENTS + chunk(b"data: " + error + b"\n\ndata: [DONE]\n\n") + b"0\r\n\r\n"
+    async with asking(events if stream else plain) as (upstream, _):
+        with pytest.raises(ContextTooLong) as caught:
+            await answer_of(upstream, stream=stream)
+        assert caught.value.status == 400
 
 
 @pytest.mark.parametrize("half", [b"data:", b"data", b"data: ", b"event: mess", b": ping"])

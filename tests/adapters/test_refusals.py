@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from adapters.refusals import refusal
+from adapters.refusals import refusal, refusal_within
 from app.errors import UpstreamFailure
 from app.outcomes import counts, meaning
 
@@ -78,3 +78,25 @@ def test_a_refusal_is_known_by_its_code_or_words(status, error, error_class):
 
     assert meaning(failure).error_class == error_class
     assert counts(failure) == (error_class == "credential")
+
+
+@pytest.mark.parametrize(
+    ("error", "error_class"),
+    [
+        ({"error": {"message": "longer than the model's context length", "code": 400}}, "context_length"),
+        ({"error": {"message": "invalid regex", "code": 400}}, "client"),
+        ({"object": "error", "message": "invalid regex", "code": 400}, "client"),
+        ({"error": {"message": "no"}, "status": 422}, "client"),
+        ({"error": {"message": "wait", "code": 429}}, "rate_limit"),
+        ({"error": {"message": "down", "code": 503}}, "unreachable"),
+        ({"error": {"message": "down", "code": 500}}, "server"),
+        ({"error": {"message": "down", "code": True, "status": "400"}}, "server"),
+        ({"error": {"message": "down", "code": 1}}, "server"),
+        ({"error": "down"}, "server"),
+        ([400], "server"),
+    ],
+)
+def test_an_error_in_a_200_means_what_the_status_that_it_names_means(error, error_class):
+    failure = refusal_within(msgspec.json.encode(error), "chat", "an error event")
+
+    assert meaning(failure).error_class == error_class
