@@ -106,6 +106,12 @@ class _Said:
 
 def refusal(status: int, headers: Headers, body: bytes, dialect: Dialect = "plain") -> UpstreamFailure:
     """The failure that an answer of this status (400 or above) stands for, asked in this dialect."""
+    failure = _failure(status, headers, body, dialect)
+    failure.answered = True
+    return failure
+
+
+def _failure(status: int, headers: Headers, body: bytes, dialect: Dialect) -> UpstreamFailure:
     said = _read(body)
     inside = " ".join([
         "upstream answered",

@@ -94,7 +94,10 @@ class Vllm:
             raise
 
     async def _open(self, outbound: Outbound, held: contextlib.AsyncExitStack, tried: set[str]) -> Answer:
-        """An answer from the least loaded replica, or the next one where a replica cannot be reached."""
+        """An answer from the least loaded replica; where nothing could be sent to it, from the next.
+
+        One that answers that it is overloaded was asked: whether another is, the bounds of the attempts say.
+        """
         now = asyncio.get_running_loop().time()
         ranked = sorted(self._admitting(), key=lambda replica: replica.rank(outbound.tried, now))
         if not ranked:
@@ -102,8 +105,11 @@ class Vllm:
         *others, last = ranked
         for replica in others:
             tried.add(replica.where)
-            with contextlib.suppress(UpstreamUnavailable):
+            try:
                 return await held.enter_async_context(replica.open(outbound))
+            except UpstreamUnavailable as failure:
+                if failure.answered:
+                    raise
         tried.add(last.where)
         return await held.enter_async_context(last.open(outbound))
 

@@ -215,12 +215,14 @@ class UpstreamFailure(Failure):
     """The upstream answered with a failure, badly, or not at all.
 
     `where` is the replica it happened at, `elsewhere` whether one that was not asked yet stands by. One that is
-    `blameless` comes from a bound of our own, and says nothing about the upstream.
+    `blameless` comes from a bound of our own, and says nothing about the upstream; one that is `answered` the upstream
+    told itself.
     """
 
     where = ""
     elsewhere = False
     blameless = False
+    answered = False
 
 
 class UpstreamRefused(UpstreamFailure):

@@ -87,7 +87,7 @@ async def test_calls_go_to_the_replica_that_is_answering_the_fewest(pair):
     assert [len(each.seen) for each in twins] == [1, 2]
 
 
-async def test_a_replica_that_cannot_be_reached_is_asked_last_for_a_while():
+async def test_a_replica_that_is_overloaded_is_asked_last_for_a_while():
     asks = 0
 
     async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -101,7 +101,9 @@ async def test_a_replica_that_cannot_be_reached_is_asked_last_for_a_while():
         twin() as (_, url),
         fleet_of(f"http://127.0.0.1:{port}/v1", url) as fleet,
     ):
-        for _ in range(5):
+        with pytest.raises(UpstreamUnavailable):
+            await answered(fleet, asked())
+        for _ in range(4):
             await answered(fleet, asked())
 
     assert asks == 1
@@ -137,13 +139,16 @@ async def test_a_replica_that_cannot_be_reached_is_passed_over():
             assert await answered(fleet, asked())
 
 
-async def test_a_replica_that_is_overloaded_is_passed_over():
-    async with (
-        raw_server(answering(BUSY)) as port,
-        twin() as (_, url),
-        fleet_of(f"http://127.0.0.1:{port}/v1", url) as fleet,
-    ):
-        assert await answered(fleet, asked())
+async def test_a_replica_that_answers_503_was_asked_and_another_stands_by(pair):
+    twins, fleet = pair
+
+    for stands_by in (True, False):
+        tried = frozenset(replica.where for replica in fleet._replicas if replica.asked)
+        with pytest.raises(UpstreamUnavailable) as refused:
+            await answered(fleet, replace(asked("twin?status=503"), tried=tried))
+        assert refused.value.elsewhere == stands_by
+
+    assert [len(each.seen) for each in twins] == [1, 1]
 
 
 async def test_a_call_that_a_replica_took_up_and_failed_is_not_made_again(pair):
