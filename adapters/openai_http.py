@@ -186,6 +186,7 @@ class Stream:
         self._framer = sse.Framer()
         self._held: list[bytes] = []
         self._fault: UpstreamBroken | None = None
+        self._over = False
 
     async def start(self) -> None:
         """Hold events back until one has content; an error before it is a failure, not a stream."""
@@ -218,30 +219,49 @@ class Stream:
                 try:
                     self.reading.events(events)
                 except Malformed as error:
-                    self._fault = UpstreamBroken("The upstream sent a malformed event.", detail=str(error))
-                    if not error.before:
-                        raise self._fault from None
-                    return error.before
+                    return self._before(error)
                 return events
             if not piece:
                 return b""
 
     async def _piece(self) -> bytes:
-        """The next bytes. Behind the answer's end comes what belongs to the connection, and its failure is nobody's."""
-        if not self.reading.ended:
-            return await self._body.read()
-        self._body.hurry()
+        """The next bytes. Behind the answer's finish no failure takes anything from it: it is the end."""
+        if self._over:
+            return b""
+        if self.reading.ended:
+            self._body.hurry()
         try:
             return await self._body.read()
         except UpstreamFailure:
-            self._framer = sse.Framer()
+            if not (self.reading.finished or self.reading.ended):
+                raise
+            self._end()
             return b""
 
     def _frame(self, piece: bytes) -> bytes:
         try:
             return self._framer.feed(piece)
         except sse.EventTooLong:
-            raise UpstreamBroken("The upstream sent a malformed event.", detail="event too long") from None
+            if not self.reading.finished:
+                raise UpstreamBroken(
+                    "The upstream sent a malformed event.", detail="event too long"
+                ) from None
+            self._end()
+            return b""
+
+    def _before(self, error: Malformed) -> bytes:
+        """What stands before a malformed event."""
+        if self.reading.finished:
+            self._end()
+            return error.before
+        self._fault = UpstreamBroken("The upstream sent a malformed event.", detail=str(error))
+        if not error.before:
+            raise self._fault from None
+        return error.before
+
+    def _end(self) -> None:
+        self._over = True
+        self._framer = sse.Framer()
 
     def _last(self) -> bytes:
         """At the end: an event whose blank line is missing is let through if it is whole in itself, and has data."""

@@ -15,6 +15,7 @@ from app.usage import Usage, WireUsage
 
 
 class _Choice(msgspec.Struct, gc=False):
+    index: int | None = None
     finish_reason: str | None = None
     delta: dict[str, Any] | None = None
     text: str | None = None
@@ -134,8 +135,8 @@ class Reading:
     """
 
     __slots__ = (
-        "content_events", "dialect", "ended", "failed", "finish", "finished", "said", "started", "told",
-        "usage",
+        "_choices", "_finishes", "content_events", "dialect", "ended", "failed", "finish", "finished", "said",
+        "started", "told", "usage",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, *, keeps_text: bool = False) -> None:
@@ -143,6 +144,8 @@ class Reading:
         self.usage: Usage | None = None
         self.finish: str | None = None
         self.content_events = 0
+        self._choices = 1
+        self._finishes = 0
         self.started = False
         self.finished = False
         self.failed = False
@@ -212,13 +215,17 @@ class Reading:
 
     def _take_choices(self, choices: list[_Choice]) -> None:
         for choice in choices:
+            if choice.index and choice.index >= self._choices:
+                self._choices = choice.index + 1
             if choice.text or _has_content(choice.delta):
                 self._content()
                 if self.said is not None:
                     self.said.add(choice)
             if choice.finish_reason:
                 self.finish = choice.finish_reason
-                self.started = self.finished = True
+                self.started = True
+                self._finishes += 1
+                self.finished = self._finishes >= self._choices
 
     def _take_typed(self, found: _Event) -> None:
         """Events of the Responses and Messages interfaces, which say their type."""

@@ -313,6 +313,25 @@ async def test_behind_the_end_of_the_answer_a_connection_may_do_what_it_wants(cl
         assert pool.open_connections == 0
 
 
+@pytest.mark.parametrize("close", [True, False])
+@pytest.mark.parametrize(
+    "tail",
+    [b"", b"data: {bad\n\n", b"data: {bad\n\n" + WORD, b'data: {"usage":', b"data: " + b"x" * (17 << 20)],
+)
+async def test_behind_the_finish_of_an_answer_no_failure_takes_anything_from_it(tail, close):
+    for body in (chunk(WORD + FINISH + tail), chunk(WORD + FINISH) + (chunk(tail) if tail else b"")):
+        async with asking(EVENTS + body, close=close) as (upstream, pool):
+            assert await answer_of(upstream, stream=True) == WORD + FINISH
+            assert pool.open_connections == 0
+
+
+async def test_a_stream_that_is_cut_before_its_last_choice_has_finished_is_broken():
+    other = WORD.replace(b'{"delta"', b'{"index":1,"delta"')
+    async with asking(EVENTS + chunk(WORD + other + FINISH)) as (upstream, _):
+        with pytest.raises(UpstreamBroken):
+            await answer_of(upstream, stream=True)
+
+
 async def test_a_role_without_content_does_not_stop_the_clock():
     role = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
     async with asking(EVENTS + chunk(role), close=False) as (upstream, _):

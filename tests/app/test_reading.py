@@ -23,6 +23,15 @@ def test_a_finish_says_that_the_answer_is_whole_and_done_that_nothing_follows():
     assert read("chat", sse.DONE).ended
 
 
+def test_an_answer_of_several_choices_is_whole_when_each_has_finished():
+    choices = [b'{"choices":[{"index":%d,"delta":{"role":"assistant"}}]}' % index for index in (0, 1)]
+    ends = [b'{"choices":[{"index":%d,"delta":{},"finish_reason":"stop"}]}' % index for index in (0, 1)]
+
+    assert not read("chat", *choices, ends[1]).finished
+    assert read("chat", *choices, ends[1], ends[0]).finished
+    assert read("chat", *choices, sse.DONE).finished
+
+
 @pytest.mark.parametrize(
     ("dialect", "event"),
     [
