@@ -217,19 +217,21 @@ class Stream:
             events = self._frame(piece) if piece else self._last()
             if events:
                 try:
-                    self.reading.events(events)
+                    self._body.heard = self.reading.events(events)
                 except Malformed as error:
                     return self._before(error)
                 return events
             if not piece:
                 return b""
+            self._body.heard = not (piece.startswith(b":") or piece.isspace())
 
     async def _piece(self) -> bytes:
         """The next bytes. Behind the answer's finish no failure takes anything from it: it is the end."""
         if self._over:
             return b""
-        if self.reading.ended:
-            self._body.hurry()
+        if self.reading.ended and not self._body.hurry():
+            self._end()
+            return b""
         try:
             return await self._body.read()
         except UpstreamFailure:
@@ -291,13 +293,19 @@ class _Clock:
 
 
 class _Body:
-    """An answer's body, content-encoding undone, each read held to its bound."""
+    """An answer's body, content-encoding undone, each read held to its bound.
+
+    `heard` says whether what was read last said anything: where it did not, the gap goes on.
+    """
 
     def __init__(self, connection: Connection, clock: _Clock, encoding: bytes) -> None:
         self._connection = connection
         self._clock = clock
         self._started = False
-        self._gap = clock.timeouts.gap
+        self._until = 0.0
+        self._latest = clock.deadline
+        self._hurries = False
+        self.heard = True
         try:
             self._decompressor = encodings.decompressor(encoding)
         except encodings.Malformed as error:
@@ -305,11 +313,15 @@ class _Body:
 
     def started(self) -> None:
         """From here the gap between reads is bounded, not the time to the first content."""
-        self._started = True
+        self._started = self.heard = True
 
-    def hurry(self) -> None:
-        """Only the end of the body is still worth waiting for, and not long."""
-        self._gap = min(self._gap, LAST_SECONDS)
+    def hurry(self) -> bool:
+        """Only the end of the body is still worth waiting for, and not long; False where that time is over."""
+        now = asyncio.get_running_loop().time()
+        if not self._hurries:
+            self._hurries = True
+            self._latest = min(self._latest, now + LAST_SECONDS)
+        return now < self._latest
 
     async def read(self) -> bytes:
         while True:
@@ -336,13 +348,12 @@ class _Body:
 
     async def _read(self) -> bytes:
         clock = self._clock
-        if self._started:
-            now = asyncio.get_running_loop().time()
-            until = min(now + self._gap, clock.deadline)
-        else:
-            until = clock.first
+        if not self._started:
+            self._until = clock.first
+        elif self.heard:
+            self._until = asyncio.get_running_loop().time() + clock.timeouts.gap
         try:
-            return await self._connection.read(until)
+            return await self._connection.read(min(self._until, self._latest))
         except ConnectionBroken as error:
             raise _broken(error) from None
         except TimedOut:
@@ -354,6 +365,7 @@ async def _told(connection: Connection, clock: _Clock, encoding: bytes) -> bytes
     try:
         body = _Body(connection, clock, encoding)
         body.started()
+        body.hurry()
         return await body.whole(MAX_REFUSAL_BYTES)
     except UpstreamFailure:
         return b""

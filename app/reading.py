@@ -168,14 +168,18 @@ class Reading:
             self.finish = reasons[0] if reasons else found.stop_reason or found.status
         self.started = self.finished = self.ended = True
 
-    def events(self, piece: bytes) -> None:
-        """Read whole events of a stream, up to an error. Raises Malformed where an event's data is not JSON."""
+    def events(self, piece: bytes) -> bool:
+        """Read whole events of a stream, up to an error; says whether any has data. Raises Malformed where that is
+        not JSON.
+        """
         if self.failed:
-            return
+            return True
         position = 0
+        heard = False
         for event in sse.split(piece):
             payload = sse.data(event)
             if payload:
+                heard = True
                 try:
                     self._event(payload)
                 except Malformed as error:
@@ -183,8 +187,9 @@ class Reading:
                     raise
                 if self.failed:  # what is behind an error is not handed on
                     self.told = payload
-                    return
+                    break
             position += len(event)
+        return heard
 
     def _event(self, payload: bytes) -> None:
         if payload == sse.DONE:

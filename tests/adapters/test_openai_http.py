@@ -349,6 +349,63 @@ async def test_a_stall_is_a_timeout_of_the_gap():
         assert caught.value.detail == "gap of 0.3 s"
 
 
+def pinging(first: bytes, *pings: bytes):
+    """A server that says nothing more behind these bytes, and pings for ever."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(first)
+        while True:
+            for ping in pings:
+                await asyncio.sleep(0.05)
+                writer.write(chunk(ping))
+
+    return handle
+
+
+@pytest.mark.parametrize("pings", [(b": ping\n\n",), (b": ping\n", b"\n"), (b"event: ping\n\n",)])
+async def test_pings_are_no_words_a_stall_between_them_is_seen(pings):
+    async with raw_server(pinging(EVENTS + chunk(WORD), *pings)) as port:
+        upstream, _ = upstream_at(port)
+        with pytest.raises(UpstreamTimeout) as caught:
+            await answer_of(upstream, stream=True)
+        assert caught.value.detail == "gap of 0.3 s"
+
+
+async def test_pings_between_words_break_no_stream():
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(EVENTS)
+        for _ in range(4):
+            writer.write(chunk(WORD))
+            for _ in range(2):
+                await asyncio.sleep(0.05)
+                writer.write(chunk(b": ping\n\n"))
+        writer.write(chunk(FINISH) + b"0\r\n\r\n")
+
+    async with raw_server(slow) as port:
+        upstream, _ = upstream_at(port)
+        told = await answer_of(upstream, stream=True)
+        assert (told.count(WORD), told.count(FINISH)) == (4, 1)
+
+
+async def test_pings_behind_the_end_of_an_answer_are_not_waited_for():
+    async with raw_server(pinging(EVENTS + chunk(WORD + b"data: [DONE]\n\n"), b": ping\n\n")) as port:
+        upstream, pool = upstream_at(port)
+        async with asyncio.timeout(TIMEOUTS.total - 0.5):
+            assert (await answer_of(upstream, stream=True)).startswith(WORD)
+        assert pool.open_connections == 0
+
+
+async def test_the_body_of_a_refusal_is_not_waited_for_long():
+    head = b"HTTP/1.1 429 X\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with raw_server(pinging(head, b" ")) as port:
+        upstream, _ = upstream_at(port)
+        with pytest.raises(UpstreamLimited):
+            async with asyncio.timeout(TIMEOUTS.total - 0.5):
+                await answer_of(upstream)
+
+
 async def test_steady_words_end_at_the_deadline():
     async def steady(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
