@@ -9,6 +9,7 @@ import httptools
 import orjson
 
 from app import sse
+from chaos.faults import WORDS
 from sim.script import Script
 from sim.words import task
 
@@ -32,7 +33,7 @@ class Request:
 
     def expected(self) -> str:
         """The whole answer, as the twin says it."""
-        script = Script.of(f"twin?chunks={self.words}&own=1")
+        script = Script.of(f"twin?chunks={self.words}&{WORDS}")
         return "".join(task(PATH, self.body(), script).text())
 
     def lines(self) -> bytes:

@@ -11,6 +11,9 @@ CLOSED = "closed"
 CLOSED_URL = "http://127.0.0.1:9/v1"
 """The discard service, which nobody runs."""
 
+WORDS = "own=1&pad=2"
+"""Words of one request alone, and of more than the eleven characters whose repetition may be chance (app/overlap.py)."""
+
 _REFUSALS = (400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429, 500, 502, 503, 504, 529)
 _CODES = ("context_length_exceeded", "content_filter", "model_not_found")
 _DIALECTS = ("openai", "vllm", "nebius", "anthropic", "text", "html")
@@ -82,8 +85,11 @@ def route(random: Random, words: int) -> str:
     if kind == 0:
         return CLOSED
     fault = "" if kind <= 2 else "&" + random.choice(_FAULTS)(random, words) + random.choice(_OCCASIONS)
-    pace = f"chunks={words}&own=1&gap={random.choice(_GAPS)}"
-    return pace + fault + random.choice(_CONTINUATIONS) + random.choice(_MANNERS)
+    pace = f"chunks={words}&{WORDS}&gap={random.choice(_GAPS)}"
+    goes_on = random.choice(_CONTINUATIONS)
+    if "filter=" in fault:  # an answer that ends while it repeats the middle of the text could as well be new
+        goes_on = ""
+    return pace + fault + goes_on + random.choice(_MANNERS)
 
 
 def configuration(plans: Sequence[Plan], url: str, **more: Any) -> str:
