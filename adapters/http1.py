@@ -189,7 +189,9 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        del self._parser  # it knows this connection: only the collector, which comes seldom, would free the two
+        del (
+            self._parser
+        )  # it knows this connection: only the collector, which comes seldom, would free the two
 
     def pause_writing(self) -> None:
         self._writing_paused = True
