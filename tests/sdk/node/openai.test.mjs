@@ -214,7 +214,7 @@ for (const [behaviour, failure, status] of [
 }
 
 test("a stream that breaks rejects after what had come", needing(twin, "TWIN"), async () => {
-  const stream = await ask({ model: `${twin}?cut=4`, stream: true });
+  const stream = await ask({ model: `${twin}?cut=4`, stream: true, logprobs: true });
   let text = "";
   await assert.rejects(
     async () => {
