@@ -185,7 +185,8 @@ class Stream:
         self._body = body
         self._framer = sse.Framer()
         self._held: list[bytes] = []
-        self._fault: UpstreamBroken | None = None
+        self._fault = ""
+        """What is wrong behind the events that were handed on."""
         self._over = False
 
     async def start(self) -> None:
@@ -210,8 +211,8 @@ class Stream:
 
     async def _next(self) -> bytes:
         """The next whole events; b"" when the stream has ended as it should."""
-        if self._fault is not None:
-            raise self._fault
+        if self._fault:
+            raise _malformed(self._fault)
         while True:
             piece = await self._piece()
             events = self._frame(piece) if piece else self._last()
@@ -245,9 +246,7 @@ class Stream:
             return self._framer.feed(piece)
         except sse.EventTooLong:
             if not self.reading.finished:
-                raise UpstreamBroken(
-                    "The upstream sent a malformed event.", detail="event too long"
-                ) from None
+                raise _malformed("event too long") from None
             self._end()
             return b""
 
@@ -256,9 +255,9 @@ class Stream:
         if self.reading.finished:
             self._end()
             return error.before
-        self._fault = UpstreamBroken("The upstream sent a malformed event.", detail=str(error))
         if not error.before:
-            raise self._fault from None
+            raise _malformed(str(error)) from None
+        self._fault = str(error)
         return error.before
 
     def _end(self) -> None:
@@ -373,3 +372,7 @@ async def _told(connection: Connection, clock: _Clock, encoding: bytes) -> bytes
 
 def _broken(error: ConnectionBroken) -> UpstreamBroken:
     return UpstreamBroken("The connection to the upstream broke.", detail=str(error))
+
+
+def _malformed(detail: str) -> UpstreamBroken:
+    return UpstreamBroken("The upstream sent a malformed event.", detail=detail)

@@ -50,11 +50,10 @@ class _Opened:
     answer: Answer
     held: AbstractAsyncContextManager[Answer]
 
-    async def leave(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def leave(self, error: BaseException | None) -> None:
+        """Let go of it, because of this error or well."""
         try:
-            await self.held.__aexit__(kind, error, trace)
+            await self.held.__aexit__(None if error is None else type(error), error, None)
         finally:
             self.attempt.end(error)
 
@@ -95,7 +94,7 @@ class Attempts:
     async def _leave(self, error: BaseException | None) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
-            await opened.leave(type(error) if error is not None else None, error, None)
+            await opened.leave(error)
 
     async def _first_of(self, asking: Asking, kind: AttemptKind) -> Answer:
         """The answer of the first attempt from here on that gives one."""

@@ -17,18 +17,19 @@ LONGEST_PAUSE_SECONDS = 10.0
 SHORTEST_SECONDS = 0.02
 """With less than this left before the deadline nothing is begun."""
 
-
 _SILENT = outcomes.meaning(UpstreamTimeout("silent"))
 
 
-class Asking(Protocol):
-    """What the attempts ask: see `app.rescue.Asking`."""
+class Manner(Protocol):
+    """How the attempts of one answer are asked."""
 
     @property
-    def continuing(self) -> bool: ...
+    def continuing(self) -> bool:
+        """Whether they go on with an answer that broke."""
 
     @property
-    def prefilled(self) -> bool: ...
+    def prefilled(self) -> bool:
+        """Whether the last request could be put in another way: it ended with the assistant's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Course:
         return now + (self.deadline - now) / 2
 
     def after(
-        self, failure: Failure, made: int, now: float, may_retry: Callable[[], bool], asking: Asking
+        self, failure: Failure, made: int, now: float, may_retry: Callable[[], bool], asking: Manner
     ) -> Step:
         """What comes after this failure of attempt number `made`; `may_retry` spends of the upstream's budget.
 

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Protocol, TypeVar
 
 from app.contracts import Hedging, Route
@@ -22,9 +21,7 @@ MOST_MODELS = 1000
 class Held(Protocol):
     """What an attempt gives: something to be left."""
 
-    async def leave(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    async def leave(self, error: BaseException | None) -> None: ...
 
 
 HeldT = TypeVar("HeldT", bound=Held)
@@ -130,7 +127,6 @@ async def _let_go(tasks: "list[asyncio.Future[HeldT]]") -> None:
             cancelled = error
     for task in tasks:
         if not task.cancelled() and task.exception() is None:
-            loser = asyncio.CancelledError()
-            await task.result().leave(type(loser), loser, None)
+            await task.result().leave(asyncio.CancelledError())
     if cancelled is not None:
         raise cancelled

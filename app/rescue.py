@@ -9,6 +9,7 @@ import orjson
 from app import sse
 from app.continuation import continuation, length_names
 from app.contracts import Answer, Call, Route, Source
+from app.course import Manner
 from app.errors import UpstreamFailure
 from app.estimate import input_tokens
 from app.joined import Ended, Joined
@@ -36,16 +37,8 @@ _ONE_TEXT: Mapping[str, frozenset[bytes]] = {
 """Members whose answers are not one plain text, and the values with which they are."""
 
 
-class Asking(Protocol):
+class Asking(Manner, Protocol):
     """What the attempts of one answer are asked: the client's request, or how a broken answer goes on."""
-
-    @property
-    def continuing(self) -> bool:
-        """Whether it goes on with an answer that broke."""
-
-    @property
-    def prefilled(self) -> bool:
-        """Whether the last request could be put in another way: it ended with the assistant's own words."""
 
     def request(self, route: Route, *, refused: bool) -> Request:
         """The request for this route; `refused` says that the last one was, as it was put."""

@@ -1,6 +1,7 @@
 """Fixtures: a twin to ask, and a gateway in front of it."""
 
-from collections.abc import AsyncGenerator
+import gc
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import httpx
@@ -8,6 +9,15 @@ import pytest
 
 from sim.server import Twin
 from tests.support.gateway import Served, gateway_of, twin, twin_configuration
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Generator[None]:
+    """What pytest holds is not looked at by the collector, as in a worker: that would stop the loop for 0.2 s."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class Opened:
 
     by: BaseException | None = None
 
-    async def leave(self, kind, error, trace) -> None:
+    async def leave(self, error) -> None:
         self.left += 1
         self.by = error
 

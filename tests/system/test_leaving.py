@@ -1,7 +1,6 @@
 """A client that leaves, at whatever moment, leaves nothing behind."""
 
 import asyncio
-import gc
 import json
 import math
 import random
@@ -158,15 +157,6 @@ async def test_a_client_that_leaves_while_it_sends_its_request_reaches_no_upstre
 
     await eventually(lambda: outcomes(gateway) == ["client_left"])
     assert upstream[0].seen == []
-
-
-@pytest.fixture
-def frozen():
-    """What pytest holds is not looked at by the collector, as in a worker: that would stop the loop for 0.2 s."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("frozen")
