@@ -33,10 +33,16 @@ def _configuration(twin_url: str) -> str:
     return f"""
 upstreams:
   demo: {{kind: demo}}
-  twin: {{kind: openai, url: "{twin_url}", timeouts: {{connect: 1, first_content: 1, gap: 1, total: 5}}}}
+  twin: # it fails on purpose, over and over: that shuts nobody out here
+    kind: openai
+    url: "{twin_url}"
+    timeouts: {{connect: 1, first_content: 1, gap: 1, total: 5}}
+    breaker: null
 models:
   demo: demo/demo
   slow: demo/demo-slow
+  once-429: {{upstream: twin, model: "x?status=429&retry_after=0.01&pad=1", retries: 0}}
+  once-503: {{upstream: twin, model: "x?status=503&retry_after=0.01&pad=1", retries: 0}}
 keys:
   - {{id: wide, sha256: {sha256(KEY.encode()).hexdigest()}, models: ["*"]}}
   - {{id: narrow, sha256: {sha256(NARROW_KEY.encode()).hexdigest()}, models: [demo]}}

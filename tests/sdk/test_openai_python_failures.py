@@ -124,7 +124,10 @@ def test_a_stream_that_breaks_raises_after_what_had_come(client: OpenAI):
     came: list[str] = []
 
     with pytest.raises(openai.APIError, match="broke") as raised:
-        came += (chunk.choices[0].delta.content or "" for chunk in ask(client, "twin/x?cut=4", stream=True))
+        came += (
+            chunk.choices[0].delta.content or ""
+            for chunk in ask(client, "twin/x?cut=4", stream=True, logprobs=True)
+        )
 
     assert raised.value.code == "upstream_broken"
     assert "".join(came) == "word0 word1 word2 word3 "
@@ -157,7 +160,7 @@ def test_the_sdk_retries_when_the_upstream_says_it_should(client: OpenAI, gatewa
     model = f"x?status={status}&retry_after=0.01&pad=1"
 
     with pytest.raises(openai.APIStatusError) as raised:
-        ask(client.with_options(max_retries=2), f"twin/{model}")
+        ask(client.with_options(max_retries=2), f"once-{status}")
 
     assert raised.value.response.headers["retry-after"] == "0.01"
     assert len(gateway.asked(model)) == 3
