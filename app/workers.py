@@ -18,6 +18,9 @@ from app.protocol import Settings
 LOOK_SECONDS = 0.25
 """How often the workers are looked after."""
 
+ENDING_SECONDS = 1.0
+"""How long a worker that answers no more may take to end by itself, so that its status says why."""
+
 _log = logging.getLogger("hyperbridge")
 
 
@@ -29,6 +32,11 @@ class Worker(Process):
         if self._server is None:
             self._server = Draining(self.config)
         return self._server
+
+    def start(self) -> None:
+        """Start it. Its end of the pipe is its own alone: then its death is seen at once, also while it is asked."""
+        super().start()
+        self.child_conn.close()
 
     def retire(self) -> None:
         """Let it end what it has begun, and begin nothing new."""
@@ -85,6 +93,7 @@ class Workers:
         for place, worker in enumerate(self._workers):
             if worker.is_alive(self._served.timeout_worker_healthcheck):
                 continue
+            worker.process.join(ENDING_SECONDS)
             worker.kill()
             worker.join()
             if worker.exitcode == STARTUP_FAILURE:

@@ -1,0 +1,27 @@
+"""One of several workers, as the process above sees it."""
+
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from app import server
+from app.worker import CONFIG
+from app.workers import Worker
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_not_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text("upstreams: {demo: {kind: demo}}\n")
+    monkeypatch.setenv(CONFIG, str(path))
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
+        worker = Worker(server.settings("app.worker:application", factory=True, workers=2), [listening])
+        worker.start()
+        assert worker.wait_until_ready(30)
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        asked = threads.submit(worker.is_alive, 60)
+        os.kill(worker.pid, signal.SIGKILL)
+
+        assert asked.result(10) is False
+        worker.join()
