@@ -87,11 +87,13 @@ class Said:
     much of it.
     """
 
-    __slots__ = ("_size", "_text", "plain")
+    __slots__ = ("_size", "_text", "pieces", "plain")
 
     def __init__(self) -> None:
         self._text = io.StringIO()
         self._size = 0
+        self.pieces = 0
+        """In how many it came: the best estimate of its tokens."""
         self.plain = True
 
     @property
@@ -100,6 +102,7 @@ class Said:
 
     def keep(self, text: str) -> None:
         """This much more was said."""
+        self.pieces += bool(text)
         self._size += len(text)
         if self._size <= MAX_KEPT_CHARACTERS:
             self._text.write(text)

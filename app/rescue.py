@@ -82,8 +82,8 @@ class Rescuing:
     _said: Said = field(default_factory=Said)
     """All that the client has got."""
     _joined: bool = False
-    _anew: bool = False
-    """Whether nothing but thoughts had come, so that the question is asked once more."""
+    _repeated_tokens: int | None = None
+    """How much of what was said stands in the prompt of what goes on, where that is the prompt and nothing else."""
     _limit: int | None = None
     """How many tokens the answer may have."""
     _written_tokens: int = 0
@@ -126,7 +126,8 @@ class Rescuing:
         self._joined = True
         self.record.rescues += 1
         text = self._said.text
-        self._anew = not text.strip()
+        nothing_else = self.prefilled or self._is_appended() or not text.strip()
+        self._repeated_tokens = (self._said.pieces if text.strip() else 0) if nothing_else else None
         seam = Spaces(text) if self.prefilled else Overlap("" if self._is_appended() else text)
         return Joined(answer, self._said, seam, name=self._name(), note=self._note(), counting=self._counted)
 
@@ -156,8 +157,8 @@ class Rescuing:
     def _counted(self, prompt_tokens: int, completion_tokens: int) -> tuple[int, int]:
         """The usage of the whole, from that of the last part: what was said before stood in its prompt."""
         prompt = self._prompt_tokens
-        if prompt is None and self._anew:
-            prompt = prompt_tokens
+        if prompt is None and self._repeated_tokens is not None:
+            prompt = max(prompt_tokens - self._repeated_tokens, 0)
         if prompt is None:
             prompt = input_tokens(self.call)
         return prompt, completion_tokens + self._written_tokens
