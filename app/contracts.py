@@ -10,8 +10,9 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
+from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
 from app.operations import Operation
 from app.outcomes import FallbackClass
@@ -22,13 +23,29 @@ from app.wire import Request
 Headers = Sequence[tuple[bytes, bytes]]
 """Header lines, names in lower case."""
 
+Priority: TypeAlias = Literal["interactive", "normal", "batch"]
+"""Who goes first where calls wait for an upstream."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `models` are the names the key may use; None is every model."""
+    """Who asks: a key, by its public id.
+
+    `models` are the names the key may use; None is every model. `allowance` is what it may use at most, `priority` and
+    `weight` its place where calls wait, `admin` whether it may manage keys. A short-lived key made from another one
+    has that one's id and the `grant` that tells it apart, with what this grant may use at most; `user` is the one that
+    it is bound to.
+    """
 
     id: str
     models: frozenset[str] | None = None
+    allowance: Allowance = UNBOUNDED
+    priority: Priority = "normal"
+    weight: int = 1
+    admin: bool = False
+    grant: str = ""
+    grant_allowance: Allowance = UNBOUNDED
+    user: str | None = None
 
     def may_use(self, model: str) -> bool:
         return self.models is None or model in self.models
@@ -38,7 +55,7 @@ class Caller:
 class Call:
     """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds).
 
-    `timeout_seconds` is what the client gives it at most.
+    `timeout_seconds` is what the client gives it at most, `priority` its place where calls wait.
     """
 
     id: str
@@ -48,6 +65,7 @@ class Call:
     headers: Headers
     started: float
     timeout_seconds: float | None = None
+    priority: Priority = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,8 @@ class Outbound:
     `deadline` is the moment (event loop's clock) at which the whole call must have ended, `first_by` the one at
     which its first content must be here; `hurried` says that the client itself has set a time. `tried` are the
     replicas that this call has failed at. `keeps_text` says that the reading shall remember the text of the answer.
+    `priority`, `caller` (its key's id) and `weight` are its place where calls wait; `hedge` says that it is a second
+    attempt beside one that is slow. `tokens` is how many it may take, prompt and answer.
     """
 
     operation: Operation
@@ -130,6 +150,11 @@ class Outbound:
     hurried: bool = False
     tried: frozenset[str] = frozenset()
     keeps_text: bool = False
+    priority: Priority = "normal"
+    caller: str = ""
+    weight: int = 1
+    hedge: bool = False
+    tokens: int = 0
 
 
 class Answer(Protocol):
@@ -197,14 +222,17 @@ class Source:
 
 
 class Permit(Protocol):
-    """A reservation that a limiter granted."""
+    """A reservation that a limiter granted; `headers` tell the client how much it has left."""
 
-    def settle(self, usage: Usage) -> None:
-        """Say what was used; the rest is refunded when the block is left."""
+    @property
+    def headers(self) -> Headers: ...
+
+    def settle(self, usage: Usage, nano_usd: int) -> None:
+        """Say what was used, and what it cost; the rest is refunded when the block is left."""
 
 
 class Limiter(Protocol):
-    def admit(self, call: Call) -> AbstractAsyncContextManager[Permit]:
+    def admit(self, call: Call, plan: Plan) -> AbstractAsyncContextManager[Permit]:
         """Hold a permit for this call, or raise a 429."""
 
 

@@ -1,4 +1,4 @@
-"""The straight line of one call: permit, plan, attempts, answer."""
+"""The straight line of one call: plan, permit, attempts, answer."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -28,8 +28,9 @@ class Exchange:
 
         Entering raises whatever can still become an HTTP status.
         """
-        async with self._limiter.admit(call) as permit:
-            plan = self._routing.decide(call)
+        plan = self._routing.decide(call)
+        async with self._limiter.admit(call, plan) as permit:
+            record.told = permit.headers
             try:
                 async with Attempts(call, plan, record, self._upstreams) as attempts:
                     answer = await attempts.answer()
@@ -43,7 +44,8 @@ class Exchange:
                         record.finish = followed.reading.finish
             finally:
                 record.usage = _used(call, record)
-                permit.settle(record.usage)
+                record.nano_usd = sum(attempt.nano_usd for attempt in record.attempts)
+                permit.settle(record.usage, record.nano_usd)
 
 
 def _used(call: Call, record: Record) -> Usage:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from app.contracts import Caller, Route
+from app.contracts import Caller, Headers, Route
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
 from app.reading import Reading
@@ -27,7 +27,17 @@ AttemptKind = Literal["first", "retry", "fallback", "hedge", "rescue"]
 class Attempt:
     """One try of one route. Times as in a record."""
 
-    __slots__ = ("ended", "first_content", "kind", "outcome", "reading", "route", "started", "usage")
+    __slots__ = (
+        "ended",
+        "first_content",
+        "kind",
+        "nano_usd",
+        "outcome",
+        "reading",
+        "route",
+        "started",
+        "usage",
+    )
 
     def __init__(self, route: Route, kind: AttemptKind) -> None:
         self.route = route
@@ -39,6 +49,7 @@ class Attempt:
         """`ok`, the failure's kind, or `cancelled`; empty while it runs."""
         self.reading: Reading | None = None
         self.usage = _NOTHING
+        self.nano_usd = 0
 
     def begin(self, reading: Reading) -> None:
         """The first content is here."""
@@ -78,8 +89,8 @@ class Record:
 
     __slots__ = (
         "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",
-        "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "operation", "prompt_hash",
-        "rescues", "route", "sent", "streams", "usage", "wall",
+        "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
+        "prompt_hash", "rescues", "route", "sent", "streams", "told", "usage", "user", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002
@@ -103,10 +114,14 @@ class Record:
         self.failure: Failure | None = None
         self.finish: str | None = None
         self.usage = Usage()
+        self.nano_usd = 0
+        """What all attempts cost, in nano-dollars."""
+        self.told: Headers = ()
+        """What the client is told about its limits."""
+        self.user = ""
+        """Whom the caller named as its user, shortened beyond recognition."""
         self.prompt_hash = ""
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.chunks = 0
+        self.bytes_in = self.bytes_out = self.chunks = 0
         self.last_chunk = 0.0
         self.gap_counts: list[int] | None = None
         self.gap_seconds = 0.0

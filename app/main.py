@@ -15,7 +15,7 @@ from app.health import Doctor
 from app.inventory import Inventory
 from app.journal import Journal
 from app.keys import Configured, Keys, SingleUser
-from app.limits import Unlimited
+from app.limits.unlimited import Unlimited
 from app.logs import ExchangeLog
 from app.metrics import Metrics, collect_stale_gauges
 from app.prompt_hash import PromptHash
@@ -26,11 +26,9 @@ from app.routing.fixed import Fixed
 from app.sink import Sink
 from routers import api
 
-_UNLIMITED = Unlimited()
-
 
 def create_app(
-    settings: config.Config, sink: Sink, *, hash_key: str = "", limiter: Limiter = _UNLIMITED
+    settings: config.Config, sink: Sink, *, hash_key: str = "", limiter: Limiter | None = None
 ) -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     sources = build_sources(settings)
@@ -41,7 +39,7 @@ def create_app(
     keys = _keys(settings)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
-        Exchange(limiter, routing, Identity(), sources),
+        Exchange(limiter or Unlimited(), routing, Identity(), sources),
         keys,
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),

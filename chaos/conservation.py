@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from app.contracts import Call, Permit
+from app.contracts import Call, Headers, Permit
+from app.contracts import Plan as Routes
 from app.usage import Usage
 from chaos.client import Heard, Request, ask
 from chaos.faults import Plan, configuration
@@ -36,13 +37,15 @@ LOOK_SECONDS = 0.01
 class Counting:
     """A limiter that admits every call, and counts what it gave out and got back."""
 
+    headers: Headers = ()
+
     def __init__(self) -> None:
         self.admitted = 0
         self.open = 0
         self.settled: list[Usage] = []
 
     @asynccontextmanager
-    async def admit(self, call: Call) -> AsyncGenerator[Permit]:
+    async def admit(self, call: Call, plan: Routes) -> AsyncGenerator[Permit]:
         self.admitted += 1
         self.open += 1
         try:
@@ -50,7 +53,7 @@ class Counting:
         finally:
             self.open -= 1
 
-    def settle(self, usage: Usage) -> None:
+    def settle(self, usage: Usage, nano_usd: int) -> None:
         self.settled.append(usage)
 
 

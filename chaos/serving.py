@@ -12,13 +12,10 @@ from starlette.types import ASGIApp
 
 from app import config
 from app.contracts import Limiter
-from app.limits import Unlimited
 from app.main import create_app
 from app.server import settings
 from app.sink import Sink
 from sim.server import Twin
-
-_UNLIMITED = Unlimited()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Served:
 
 @asynccontextmanager
 async def gateway_of(
-    yaml: str, folder: Path, environment: Mapping[str, str] | None = None, *, limiter: Limiter = _UNLIMITED
+    yaml: str, folder: Path, environment: Mapping[str, str] | None = None, *, limiter: Limiter | None = None
 ) -> AsyncGenerator[Served]:
     """Serve the gateway of this configuration until the block ends."""
     path = folder / "hyperbridge.yaml"

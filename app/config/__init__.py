@@ -6,6 +6,7 @@ from pathlib import Path
 from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
+from app.config.limits import AllowanceSettings, Limits, Pacing, Price, Redis, Rule, Store
 from app.config.oddities import oddities
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
@@ -26,6 +27,7 @@ from app.yaml_source import parse
 
 __all__ = [
     "HTTP_KINDS",
+    "AllowanceSettings",
     "Config",
     "ConfigError",
     "Demo",
@@ -33,13 +35,19 @@ __all__ = [
     "Fault",
     "HttpSettings",
     "Key",
+    "Limits",
     "Logs",
     "Lora",
     "Metrics",
     "Model",
     "Nebius",
     "OpenAI",
+    "Pacing",
+    "Price",
+    "Redis",
+    "Rule",
     "Server",
+    "Store",
     "Upstream",
     "Vllm",
     "load",
@@ -67,6 +75,9 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         upstreams=sections.upstreams,
         models=sections.models,
         keys=sections.keys,
+        limits=sections.limits,
+        redis=sections.redis,
+        store=sections.store,
         metrics=sections.metrics,
         logs=sections.logs,
         warnings=tuple(map(str, in_order(oddities(sections, document)))),

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.config.document import Substituted
-from app.config.upstreams import ModelName, Settings, Upstream
+from app.config.limits import AllowanceSettings, Limits, Price, Redis, Store
+from app.config.settings import Settings
+from app.config.upstreams import ModelName, Upstream
 from app.config.values import (
     Count,
     EmptyIsNull,
@@ -21,7 +23,7 @@ from app.config.values import (
     expects,
     wrong,
 )
-from app.contracts import Policy
+from app.contracts import Policy, Priority
 from app.operations import OPERATIONS
 from app.outcomes import FallbackClass
 from app.yaml_source import Path, plain_value
@@ -152,6 +154,10 @@ class Model(Settings):
         default=None, description="a second attempt where the first is slow; null is none"
     )
 
+    price: Price | None = Field(
+        default=None, description="what it costs; null is the upstream's price, or what is known of the model"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
@@ -192,6 +198,14 @@ class Key(Settings):
         default=(),
         description='the models it may use, as named in `models` or as upstream/model; `["*"]` is all',
     )
+    admin: Flag = Field(default=False, description="whether it may use /admin, and see the usage of all keys")
+    priority: Priority = Field(
+        default="normal", description="who goes first where calls wait for an upstream"
+    )
+    weight: Annotated[int, Field(ge=1, le=1000), FromText] = Field(
+        default=1, description="its share beside other keys that wait with the same priority"
+    )
+    limits: AllowanceSettings = Field(default=AllowanceSettings())
 
     @property
     def allowed(self) -> frozenset[str] | None:
@@ -229,6 +243,9 @@ class Sections(Settings):
     upstreams: Mapping[UpstreamName, Upstream] = Field(min_length=1)
     models: Mapping[ModelName, Model] = Field(default={})
     keys: tuple[Key, ...] = Field(default=())
+    limits: Limits = Field(default=Limits())
+    redis: Redis = Field(default=Redis())
+    store: Store = Field(default=Store())
     metrics: Metrics = Field(default=Metrics())
     logs: Logs = Field(default=Logs())
 

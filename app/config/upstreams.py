@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from app.breaker import Tolerance
+from app.config.limits import Pacing, Price
+from app.config.settings import Settings
 from app.config.values import (
     BaseUrl,
     Count,
@@ -49,14 +51,6 @@ _DEFAULTS = Timeouts()
 _TOLERANCE = Tolerance()
 Checks = Annotated[float, Field(ge=0, le=86_400), FromText]
 _CHECKS = "seconds between two health checks of a server, which ask for its models; 0 is none"
-
-
-class Settings(BaseModel):
-    """A section: frozen, with no unknown member, and with no value taken for one of another type."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
@@ -114,6 +108,10 @@ class HttpSettings(Settings):
     idle_seconds: Seconds = Field(default=60.0, description="how long an unused connection is kept")
     breaker: BreakerSettings | None = BreakerSettings()
     health_check_seconds: Checks = Field(default=0.0, description=_CHECKS)
+    pacing: Pacing = Pacing()
+    price: Price | None = Field(
+        default=None, description="what its models cost; null is what is known of them"
+    )
     headers: ExtraHeaders = Field(default={}, description="headers added to each request; values are secret")
     ca_file: Annotated[File | None, EmptyIsNull] = Field(
         default=None, description="certificates (PEM) to trust instead of the usual ones"
@@ -137,6 +135,7 @@ class Nebius(HttpSettings):
     kind: Literal["nebius"]
     api_key: Credential = Field(description="the key sent to the upstream")
     url: BaseUrl = Field(default=NEBIUS_URL, description="the base of the API")
+    pacing: Pacing = Pacing(requests_per_minute=60)
     max_tokens: Count = Field(default=4096, description="bound of an answer, sent where the client sets none")
     speaks: tuple[OperationName, ...] = Field(
         default=OPENAI_OPERATIONS, min_length=1, description="the operations it offers"

@@ -1,9 +1,9 @@
-"""Admission: who may go on, and what is given back."""
+"""No limits at all."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from app.contracts import Call, Permit
+from app.contracts import Call, Headers, Permit, Plan
 from app.usage import Usage
 
 
@@ -11,12 +11,14 @@ class Unlimited:
     """Admits every call."""
 
     @asynccontextmanager
-    async def admit(self, call: Call) -> AsyncGenerator[Permit]:
+    async def admit(self, call: Call, plan: Plan) -> AsyncGenerator[Permit]:
         yield _NOTHING
 
 
 class _Nothing:
-    def settle(self, usage: Usage) -> None:
+    headers: Headers = ()
+
+    def settle(self, usage: Usage, nano_usd: int) -> None:
         pass
 
 

@@ -1,0 +1,216 @@
+"""The settings of what may be used: limits, prices, the Redis that counts, the database that remembers."""
+
+import re
+from functools import partial
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from app.allowance import MOST, Allowance, Bound, Measure, Scope
+from app.config.settings import Settings
+from app.config.values import EmptyIsNull, FromText, Seconds, expects, wrong
+
+REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
+DATABASE = "sqlite:///hyperbridge.db"
+STORE_SCHEMES = ("sqlite", "postgresql", "postgres")
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _checked(measure: Measure, texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            Bound.parse(text, measure)
+        except ValueError as error:
+            raise wrong(str(error)) from None
+    return texts
+
+
+_Many = BeforeValidator(_one_or_many)
+_EXPECTED = "an amount a minute, hour, day or month, like {}, or a list of such"
+Requests = Annotated[
+    tuple[str, ...],
+    AfterValidator(partial(_checked, "requests")),
+    _Many,
+    expects(_EXPECTED.format("100/hour")),
+]
+Tokens = Annotated[
+    tuple[str, ...],
+    AfterValidator(partial(_checked, "tokens")),
+    _Many,
+    expects(_EXPECTED.format("50000/minute")),
+]
+Usd = Annotated[
+    tuple[str, ...], AfterValidator(partial(_checked, "usd")), _Many, expects(_EXPECTED.format("2.50/day"))
+]
+
+
+class AllowanceSettings(Settings):
+    """How much may be used."""
+
+    requests: Requests = Field(default=(), description="requests in a period")
+    tokens: Tokens = Field(
+        default=(), description="tokens of prompts and answers in a period; `max_tokens` is reserved"
+    )
+    usd: Usd = Field(default=(), description="US dollars in a period, by the models' prices")
+    concurrent: Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
+        default=None, description="calls that may run at once; null is any number"
+    )
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(
+            tuple(Bound.parse(text, "requests") for text in self.requests),
+            tuple(Bound.parse(text, "tokens") for text in self.tokens),
+            tuple(Bound.parse(text, "usd") for text in self.usd),
+            self.concurrent,
+        )
+
+
+class Rule(AllowanceSettings):
+    """A limit for each key, user or model, or for everyone together."""
+
+    per: Scope = Field(
+        description="what is counted apart: each key, each key's model, each key's user, each model, or nothing"
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Rule":
+        if self.allowance == Allowance():
+            raise wrong("must set one of requests, tokens, usd, concurrent")
+        return self
+
+
+class Limits(Settings):
+    """What may be used, and how that is counted."""
+
+    rules: tuple[Rule, ...] = Field(default=())
+    output_tokens: Annotated[int, Field(ge=0, le=10_000_000), FromText] = Field(
+        default=1024, description="reserved for an answer where neither client nor model bounds it"
+    )
+    offline_share: Annotated[float, Field(ge=0, le=1), FromText] = Field(
+        default=1.0,
+        description="the share of each limit that this host admits by itself while Redis is gone; 0 refuses all",
+    )
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    return _of_scheme(secret, REDIS_SCHEMES, "redis://host:port")
+
+
+def _store_url(secret: SecretStr) -> SecretStr:
+    return _of_scheme(secret, STORE_SCHEMES, "sqlite:///file or postgresql://user@host/name")
+
+
+def _of_scheme(secret: SecretStr, schemes: tuple[str, ...], example: str) -> SecretStr:
+    text = secret.get_secret_value()
+    try:
+        scheme = urlsplit(text).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in schemes or not text.isprintable():
+        raise wrong(f"must be a URL like {example}; it begins with one of {', '.join(schemes)}")
+    return secret
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
+        raise wrong("must be 1 to 64 letters, digits and . _ -")
+    return text
+
+
+class Redis(Settings):
+    """What is counted together by all workers and hosts."""
+
+    url: Annotated[
+        SecretStr | None,
+        EmptyIsNull,
+        expects(
+            "a URL: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host/name or redis+cluster://"
+        ),
+    ] = Field(default=None, description="the server, with user and password; null is this process alone")
+    timeout_seconds: Annotated[float, Field(gt=0, le=10), FromText] = Field(
+        default=0.1, description="how long one question may take before the server counts as gone"
+    )
+    prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        default="hyperbridge", description="what its keys begin with; another for each installation"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> "Redis":
+        if self.url is not None:
+            _redis_url(self.url)
+        return self
+
+
+class Store(Settings):
+    """The database of keys and usage."""
+
+    url: Annotated[
+        SecretStr | None,
+        EmptyIsNull,
+        Field(
+            json_schema_extra={
+                "expects": "a URL: sqlite:///file or postgresql://user:password@host/name",
+                "default": DATABASE,
+            }
+        ),
+    ] = Field(
+        default=SecretStr(DATABASE),
+        description="the database; a file's relative path starts at this file's folder; null is none",
+    )
+    flush_seconds: Seconds = Field(
+        default=1.0, description="how often usage is written: what a killed worker loses at most"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> "Store":
+        if self.url is not None:
+            _store_url(self.url)
+        return self
+
+
+class Price(Settings):
+    """What a million tokens cost, in US dollars."""
+
+    input: Annotated[float, Field(ge=0, le=1_000_000), FromText] = Field(
+        default=0.0, description="US dollars a million tokens of prompts"
+    )
+    output: Annotated[float, Field(ge=0, le=1_000_000), FromText] = Field(
+        default=0.0, description="US dollars a million tokens of answers"
+    )
+    cached: Annotated[Annotated[float, Field(ge=0, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
+        default=None, description="the same of prompt tokens that were cached; null is `input`"
+    )
+
+
+class Pacing(Settings):
+    """How fast an upstream is asked, whatever arrives."""
+
+    requests_per_minute: Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, EmptyIsNull, FromText] = (
+        Field(
+            default=None,
+            description="requests a minute until the upstream's own headers say otherwise; null is any number, but 60 for nebius",
+        )
+    )
+    tokens_per_minute: Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, EmptyIsNull, FromText] = Field(
+        default=None, description="the same for tokens of prompts and answers; null is any number"
+    )
+    queue: Annotated[int, Field(ge=0, le=1_000_000), FromText] = Field(
+        default=1000, description="calls that may wait in each worker; 0 refuses at once"
+    )
+    flex: tuple[Literal["batch", "hedge"], ...] = Field(
+        default=("batch", "hedge"),
+        description="calls sent with `service_tier: flex` where the client sets none (kind nebius)",
+    )

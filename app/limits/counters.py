@@ -1,0 +1,81 @@
+"""What is counted, and where: the seam between the limiter and the memory or Redis that holds its counts.
+
+Three kinds of counter, one rule: a call is admitted when `used + amount <= limit` holds for all of its counters,
+and then all of them are raised; else none is. With `used` as of now:
+
+    bucket   used(now) = max(0, used(at) - (now - at) * limit / period)      a minute, an hour
+    window   used(now) = used, or 0 where a new day or month (UTC) has begun
+    slots    used(now) = calls that run
+
+A bucket is the token bucket seen from its other side (GCRA with a burst of the whole limit): it empties evenly, so
+what was used comes back as time passes, and whoever used nothing for a period has all of it. In any span of t
+seconds it admits at most `limit + t * limit / period`; at one moment, exactly `limit`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+
+from app.allowance import Period
+
+CounterKind: TypeAlias = Literal["bucket", "window", "slots"]
+
+BUCKET_SECONDS: dict[Period, float] = {"minute": 60.0, "hour": 3600.0}
+"""The periods that refill as time passes; the others begin anew with the day or the month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Something counted, its most, and how it is freed. `period` is a minute where nothing else is said."""
+
+    name: str
+    kind: CounterKind
+    limit: int
+    period: Period = "minute"
+
+
+Demand: TypeAlias = tuple[Counter, int]
+"""A counter, and how much of it is asked for; one call for slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the demands were met; all of them were, or none.
+
+    `refused` is the first demand that could not be, `wait_seconds` when it could be (infinite where never: it asks for
+    more than the whole limit). `used` is how much of each counter is used now, `reset_seconds` when each is empty.
+    `now` is the counters' own time, in seconds since 1970.
+    """
+
+    refused: int | None
+    wait_seconds: float
+    used: Sequence[float]
+    reset_seconds: Sequence[float]
+    now: float
+
+
+class Counters(Protocol):
+    """Where counts are held. Both methods name the call that they are for by its `lease`."""
+
+    async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
+        """Meet all demands or none."""
+
+    def give(self, demands: Sequence[Demand], used: Sequence[int], lease: str, verdict: Verdict) -> None:
+        """The call is over and has used so much of each; the difference is given back, or taken on top. Slots are
+        freed whatever `used` says. Returns at once; the counts follow.
+        """
+
+
+def window_start(period: Period, now: float) -> float:
+    """When the day or month that now is in began (UTC)."""
+    moment = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (moment.replace(day=1) if period == "month" else moment).timestamp()
+
+
+def window_end(period: Period, now: float) -> float:
+    """When it ends."""
+    start = datetime.fromtimestamp(window_start(period, now), UTC)
+    if period == "day":
+        return (start + timedelta(days=1)).timestamp()
+    return (start + timedelta(days=32)).replace(day=1).timestamp()
