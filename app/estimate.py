@@ -1,17 +1,18 @@
-"""How many tokens a prompt has, where the upstream did not say."""
+"""How many tokens a call has, where the upstream did not say, or has not been asked yet."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from app.contracts import Call
+from app.contracts import Call, Route
 from app.wire import Members
 
 BYTES_A_TOKEN = 4
 """OpenAI's rule of thumb for English; other languages have fewer bytes a token, code has about as many."""
 
 _PROMPTS = ("messages", "prompt", "input", "system", "instructions")
+_OUTPUT_BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _TEXTS = ("content", "text")
 
 
@@ -20,6 +21,25 @@ def input_tokens(call: Call) -> int:
     members = call.request.members
     size = sum(_size(members, name) for name in _PROMPTS if members.has(name))
     return -(-size // BYTES_A_TOKEN)
+
+
+def output_tokens(call: Call, route: Route, unbounded: int) -> int:
+    """The most that the answers may have: the client's bound, else the route's, else `unbounded`; for each of `n`."""
+    if not call.operation.streams:  # nothing is written there: vectors, ranks, counts
+        return 0
+    members = call.request.members
+    bounds = [_whole(members, name) for name in _OUTPUT_BOUNDS]
+    bound = next((each for each in bounds if each is not None), None)
+    if bound is None:
+        default = route.defaults.get("max_tokens", b"")
+        bound = int(default) if default.isdigit() else unbounded
+    return bound * max(_whole(members, "n") or 1, _whole(members, "best_of") or 1)
+
+
+def _whole(members: Members, name: str) -> int | None:
+    """A member that is a whole number; None where it is absent or something else, which the upstream will judge."""
+    raw = members.raw(name)
+    return int(raw) if raw is not None and raw.isdigit() and len(raw) < 16 else None
 
 
 def _size(members: Members, name: str) -> int:

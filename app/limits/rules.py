@@ -1,0 +1,120 @@
+"""Which limits a call falls under, and how much of each it asks for. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from app.allowance import UNBOUNDED, Allowance, Bound, Measure, Scope, usd
+from app.contracts import Call, Caller
+from app.limits.counters import BUCKET_SECONDS, Counter
+
+MOST_KNOWN = 10_000
+"""Combinations of key, model and user whose limits are kept at hand."""
+
+NOBODY = "-"
+"""Stands for the user of calls that name none: they share one count, so that leaving it out frees nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An allowance for each key, user or model, or for all together."""
+
+    scope: Scope
+    allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A counter, what it measures (None: calls that run), and whose it is, as a client is told."""
+
+    counter: Counter
+    measure: Measure | None
+    whose: str
+
+    def written(self) -> str:
+        """As in "the key 'a' has used its 100 requests per hour"."""
+        if self.measure is None:
+            return f"{self.counter.limit} calls at once"
+        if self.measure == "usd":
+            return f"budget of ${usd(self.counter.limit)} per {self.counter.period}"
+        return f"{self.counter.limit} {self.measure} per {self.counter.period}"
+
+
+class Rules:
+    """All rules of the configuration, and the allowances that callers bring along."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._of_keys = [rule.allowance for rule in rules if rule.scope == "key"]
+        self._others = [rule for rule in rules if rule.scope != "key"]
+        self.by_user = any(rule.scope == "user" for rule in rules)
+        """Whether it matters whom a call names as its user."""
+        self._known: dict[tuple[Caller, str, str], Sequence[Limit]] = {}
+
+    def limits(self, caller: Caller, model: str, user: str) -> Sequence[Limit]:
+        """What holds for this caller, the configured name it asks for, and its user."""
+        key = (caller, model, user)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            known = self._known[key] = self._found(caller, model, user)
+        return known
+
+    def _found(self, caller: Caller, model: str, user: str) -> Sequence[Limit]:
+        subjects = {
+            "key+model": (f"{caller.id}:{model}", f"The key {caller.id!r} with the model {model!r}"),
+            "user": (f"{caller.id}:{user}", "The user that this request names"),
+            "model": (model, f"The model {model!r}"),
+            "everyone": ("", "This gateway"),
+        }
+        limits: dict[str, Limit] = {}
+        for own in self._of_keys or [UNBOUNDED]:
+            _add(limits, "key", (caller.id, f"The key {caller.id!r}"), caller.allowance.over(own))
+        if caller.grant:
+            whose = f"This short-lived key of {caller.id!r}"
+            _add(limits, "grant", (f"{caller.id}:{caller.grant}", whose), caller.grant_allowance)
+        for rule in self._others:
+            _add(limits, rule.scope, subjects[rule.scope], rule.allowance)
+        return tuple(limits.values())
+
+
+def user_hash(user: str) -> str:
+    """A user's name in the counters: always short, and not the name."""
+    return blake2b(user.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest() if user else NOBODY
+
+
+def user_of(call: Call) -> str:
+    """Whom a call names as its user: `user`, `safety_identifier`, or Anthropic's `metadata.user_id`; "" for nobody."""
+    if call.caller.user is not None:
+        return call.caller.user
+    members = call.request.members
+    for name in ("user", "safety_identifier"):
+        if members.has(name) and isinstance(named := members.value(name), str):
+            return named
+    metadata = members.value("metadata") if members.has("metadata") else None
+    named = metadata.get("user_id") if isinstance(metadata, dict) else None
+    return named if isinstance(named, str) else ""
+
+
+def _add(limits: dict[str, Limit], scope: str, subject: tuple[str, str], allowance: Allowance) -> None:
+    """The limits of an allowance; of two for the same thing in the same period the tighter one."""
+    name, whose = subject
+    measures: Sequence[tuple[Measure, Sequence[Bound]]] = (
+        ("requests", allowance.requests),
+        ("tokens", allowance.tokens),
+        ("usd", allowance.usd),
+    )
+    found = [
+        Limit(_counter(measure, bound, scope, name), measure, whose) for measure, bounds in measures for bound in bounds
+    ]
+    if allowance.concurrent is not None:
+        found.append(Limit(Counter(f"calls:{scope}:{name}", "slots", allowance.concurrent), None, whose))
+    for limit in found:
+        other = limits.get(limit.counter.name)
+        if other is None or limit.counter.limit < other.counter.limit:
+            limits[limit.counter.name] = limit
+
+
+def _counter(measure: Measure, bound: Bound, scope: str, name: str) -> Counter:
+    kind = "bucket" if bound.period in BUCKET_SECONDS else "window"
+    return Counter(f"{measure}:{bound.period}:{scope}:{name}", kind, bound.amount, bound.period)
