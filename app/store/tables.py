@@ -1,0 +1,70 @@
+"""The tables as the code sees them; the migrations make them."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, LargeBinary, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("models", Text),
+    Column("allowance", Text, nullable=False),
+    Column("priority", String(16), nullable=False),
+    Column("weight", BigInteger, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("previous_digest", String(64)),
+    Column("previous_until", Double),
+    Column("metadata", Text, nullable=False),
+)
+
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Numbers that rise with every change of what they are named after."""
+
+SECRETS = Table(
+    "secrets",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+"""Random bytes that all workers and hosts share."""
+
+USAGE = Table(
+    "usage",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True),
+    Column("caller", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("upstream_model", Text, primary_key=True),
+    Column("operation", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("estimated_tokens", BigInteger, nullable=False),
+    Column("unpriced_tokens", BigInteger, nullable=False),
+    Column("nano_usd", BigInteger, nullable=False),
+)
+"""Sums for each hour (its begin, in seconds since 1970) and each combination of names."""
+
+BATCHES = Table(
+    "batches",
+    METADATA,
+    Column("writer", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("written_at", Double, nullable=False, index=True),
+)
+"""What was added to the usage already, so that nothing is added twice."""
