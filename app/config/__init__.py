@@ -6,7 +6,7 @@ from pathlib import Path
 from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
-from app.config.limits import AllowanceSettings, Limits, Pacing, Price, Redis, Rule, Store
+from app.config.limits import AllowanceSettings, Limits, Pacing, Price, Prices, Redis, Rule, Store
 from app.config.oddities import oddities
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
@@ -44,6 +44,7 @@ __all__ = [
     "OpenAI",
     "Pacing",
     "Price",
+    "Prices",
     "Redis",
     "Rule",
     "Server",
@@ -78,6 +79,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         limits=sections.limits,
         redis=sections.redis,
         store=sections.store,
+        prices=sections.prices,
         metrics=sections.metrics,
         logs=sections.logs,
         warnings=tuple(map(str, in_order(oddities(sections, document)))),

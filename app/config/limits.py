@@ -2,14 +2,15 @@
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from app.allowance import MOST, Allowance, Bound, Measure, Scope
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, FromText, Seconds, expects, wrong
+from app.config.values import EmptyIsNull, File, FromText, Seconds, expects, wrong
 
 REDIS_SCHEMES = (
     "redis",
@@ -20,7 +21,8 @@ REDIS_SCHEMES = (
     "redis+cluster",
     "rediss+cluster",
 )
-DATABASE = "sqlite:///hyperbridge.db"
+SQLITE = "sqlite:///"
+DATABASE = f"{SQLITE}hyperbridge.db"
 STORE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
@@ -109,8 +111,20 @@ def _redis_url(secret: SecretStr) -> SecretStr:
     return _of_scheme(secret, REDIS_SCHEMES, "redis://host:port")
 
 
-def _store_url(secret: SecretStr) -> SecretStr:
-    return _of_scheme(secret, STORE_SCHEMES, "sqlite:///file or postgresql://user@host/name")
+def _store_url(secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    """A file's path is made absolute: below the configuration's folder where it is relative."""
+    if secret is None:
+        return None
+    text = _of_scheme(
+        secret, STORE_SCHEMES, "sqlite:///file or postgresql://user@host/name"
+    ).get_secret_value()
+    if urlsplit(text).scheme != "sqlite":
+        return secret
+    path = text.removeprefix(SQLITE)
+    if path == text or path in {"", ":memory:"} or path.endswith("/"):
+        raise wrong("must name a file: sqlite:///file below this file's folder, or sqlite:////folder/file")
+    folder: Path = info.context["folder"] if info.context else Path()
+    return SecretStr(f"{SQLITE}{(folder / path).absolute()}")
 
 
 def _of_scheme(secret: SecretStr, schemes: tuple[str, ...], example: str) -> SecretStr:
@@ -159,12 +173,14 @@ class Store(Settings):
 
     url: Annotated[
         SecretStr | None,
+        AfterValidator(_store_url),
         EmptyIsNull,
         Field(
+            validate_default=True,
             json_schema_extra={
                 "expects": "a URL: sqlite:///file or postgresql://user:password@host/name",
                 "default": DATABASE,
-            }
+            },
         ),
     ] = Field(
         default=SecretStr(DATABASE),
@@ -173,12 +189,6 @@ class Store(Settings):
     flush_seconds: Seconds = Field(
         default=1.0, description="how often usage is written: what a killed worker loses at most"
     )
-
-    @model_validator(mode="after")
-    def _known(self) -> "Store":
-        if self.url is not None:
-            _store_url(self.url)
-        return self
 
 
 class Price(Settings):
@@ -192,6 +202,14 @@ class Price(Settings):
     )
     cached: Annotated[Annotated[float, Field(ge=0, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
         default=None, description="the same of prompt tokens that were cached; null is `input`"
+    )
+
+
+class Prices(Settings):
+    """What models cost where neither model nor upstream says it."""
+
+    file: Annotated[File | None, EmptyIsNull] = Field(
+        default=None, description="a catalogue of Nebius' models with their prices; null is the one shipped"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.config.document import Substituted
-from app.config.limits import AllowanceSettings, Limits, Price, Redis, Store
+from app.config.limits import AllowanceSettings, Limits, Price, Prices, Redis, Store
 from app.config.settings import Settings
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (
@@ -246,8 +246,15 @@ class Sections(Settings):
     limits: Limits = Field(default=Limits())
     redis: Redis = Field(default=Redis())
     store: Store = Field(default=Store())
+    prices: Prices = Field(default=Prices())
     metrics: Metrics = Field(default=Metrics())
     logs: Logs = Field(default=Logs())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_here(cls, value: Any) -> Any:
+        """The default of `store.url` is a file, too, whose folder is the configuration's."""
+        return {"store": {}, **value} if isinstance(value, dict) else value
 
 
 class Config(Sections):

@@ -8,17 +8,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.config.limits import SQLITE
 from app.store.faults import StoreUnavailable
 
 PATIENCE_SECONDS = 5.0
 """How long to wait for a connection, a lock or an answer."""
-CONNECTIONS = 2
-"""Held by each worker: one writes, one reads."""
+CONNECTIONS = 3
+"""Held by each worker at most: for the usage it writes, the keys it looks at, and a report."""
 ONLY_OWNER = 0o600
 
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
@@ -28,11 +29,10 @@ class Database:
     """Transactions on one database."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.is_sqlite = url.startswith(SQLITE)
         self.name = "SQLite" if self.is_sqlite else "PostgreSQL"
-        self._path = Path(parsed.database or "") if self.is_sqlite else None
-        self._engine = _sqlite(parsed) if self.is_sqlite else _postgresql(parsed)
+        self._path = Path(url.removeprefix(SQLITE)) if self.is_sqlite else None
+        self._engine = _postgresql(url) if self._path is None else _sqlite(self._path)
 
     def prepare(self) -> None:
         """Make SQLite's file, for its owner alone. Raises StoreUnavailable."""
@@ -77,14 +77,14 @@ def _told(error: BaseException) -> str:
     if isinstance(error, DBAPIError) and error.orig is not None:
         inner = error.orig.__cause__ or error.orig
         return f"{inner}" if isinstance(inner, sqlite3.Error) else type(inner).__name__
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:  # its own text can hold an address
+        return os.strerror(error.errno)
     return f"{error}" if isinstance(error, sqlite3.Error) else type(error).__name__
 
 
-def _sqlite(url: URL) -> AsyncEngine:
+def _sqlite(path: Path) -> AsyncEngine:
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
+        URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=PATIENCE_SECONDS,
@@ -127,14 +127,24 @@ def _log_ahead(path: Path) -> None:
         connection.close()
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql(url: str) -> AsyncEngine:
+    """The driver reads the address itself: it knows everything that PostgreSQL's own programs do."""
+    import asyncpg  # noqa: PLC0415 - SQLite does without it
+
+    async def connect(**rest: Any) -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(url, **rest)
+        except (asyncpg.InterfaceError, asyncpg.PostgresError, OSError, TimeoutError, ValueError) as error:
+            raise StoreUnavailable(f"PostgreSQL cannot be reached ({_told(error)})") from None
+
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        "postgresql+asyncpg://",
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=PATIENCE_SECONDS,
         pool_pre_ping=True,  # a server that was restarted is met again at once
         connect_args={
+            "async_creator_fn": connect,
             "timeout": PATIENCE_SECONDS,
             "command_timeout": PATIENCE_SECONDS,
             "server_settings": {"application_name": "hyperbridge", "timezone": "UTC"},
