@@ -15,7 +15,7 @@ from app import config, logs, server
 from app.draining import Draining
 from app.keys import new_key
 from app.version import VERSION
-from app.worker import CONFIG, HASH_KEY
+from app.worker import CONFIG, COUNT, HASH_KEY
 from app.workers import Workers
 
 BACKLOG = 2048
@@ -135,6 +135,7 @@ def _serve(options: argparse.Namespace) -> None:
     os.environ[HASH_KEY] = os.environ.get(HASH_KEY) or secrets.token_hex(16)
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
+    os.environ[COUNT] = str(workers)
     os.environ.pop(SHARED_METRICS, None)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
         if workers > 1:

@@ -12,10 +12,14 @@
     ├── ClientTooSlow           408  the rest of the request did not come
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
+    ├── LimitReached            429  a limit of the key, its user, the model or the gateway, with Retry-After
+    │   ├── LimitTooSmall            the request asks for more than the whole limit: never, as it is
+    │   └── BudgetSpent              the money of the day or the month is spent
     ├── HeadTooLarge            431  the request's headers are larger than the gateway reads
     ├── ClientLeft              499  nobody is left to answer; written to the record only
     ├── Internal                500  a defect of ours
     ├── Unsupported             501  the upstream does not offer this operation
+    ├── LimitsUnknown           503  what counts the limits is gone, and none may be admitted without it
     ├── Stopping                503  the gateway stops, and its time to finish is over
     └── UpstreamFailure              the upstream, not the client, is at fault
         ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
@@ -176,6 +180,21 @@ class WrongMediaType(Failure):
     code = "unsupported_media_type"
 
 
+class LimitReached(Failure):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class LimitTooSmall(LimitReached):
+    """Asking again changes nothing, and OpenAI's clients are told so."""
+
+
+class BudgetSpent(LimitReached):
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
 class HeadTooLarge(Failure):
     status = 431
     type = "invalid_request_error"
@@ -200,6 +219,12 @@ class Unsupported(Failure):
     status = 501
     type = "invalid_request_error"
     code = "unsupported_operation"
+
+
+class LimitsUnknown(Failure):
+    status = 503
+    type = "api_error"
+    code = "limits_unknown"
 
 
 class Stopping(Failure):

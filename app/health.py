@@ -37,17 +37,28 @@ class Doctor:
     """Examines one worker and what it depends on."""
 
     def __init__(
-        self, inventory: Inventory, lost_log_lines: Callable[[], int], circuits: Callable[[], Circuits]
+        self,
+        inventory: Inventory,
+        lost_log_lines: Callable[[], int],
+        circuits: Callable[[], Circuits],
+        redis_gone: Callable[[], bool],
     ) -> None:
         self._inventory = inventory
         self._lost_log_lines = lost_log_lines
         self._circuits = circuits
+        self._redis_gone = redis_gone
 
     async def examine(self) -> Health:
         stocks = await self._inventory.stocks()
         circuits = self._circuits()
         upstreams = tuple(_upstream(name, stock, circuits[name]) for name, stock in stocks.items())
-        checks = (*upstreams, await _event_loop(), _memory(), self._log())
+        checks = (
+            *upstreams,
+            await _event_loop(),
+            _memory(),
+            self._log(),
+            _limits(redis_gone=self._redis_gone()),
+        )
         if upstreams and all(check.state == "unhealthy" for check in upstreams):
             return Health("unhealthy", checks)
         return Health("healthy" if all(check.state == "healthy" for check in checks) else "degraded", checks)
@@ -62,6 +73,17 @@ class Doctor:
             f"{lost} lines were lost",
             "Free space where logs.file is, or send logs elsewhere.",
         )
+
+
+def _limits(*, redis_gone: bool) -> Check:
+    if not redis_gone:
+        return Check("limits", "healthy", "counted where the configuration says")
+    return Check(
+        "limits",
+        "degraded",
+        "Redis is gone, and this worker counts by itself",
+        "See whether the server of redis.url runs, can be written, and lets this gateway in.",
+    )
 
 
 def _upstream(name: str, stock: Stock, circuits: Sequence[Circuit]) -> Check:

@@ -15,7 +15,9 @@ from app.health import Doctor
 from app.inventory import Inventory
 from app.journal import Journal
 from app.keys import Configured, Keys, SingleUser
-from app.limits.unlimited import Unlimited
+from app.limits import opening
+from app.limits.counters import Counters
+from app.limits.limited import Limited
 from app.logs import ExchangeLog
 from app.metrics import Metrics, collect_stale_gauges
 from app.prompt_hash import PromptHash
@@ -28,7 +30,12 @@ from routers import api
 
 
 def create_app(
-    settings: config.Config, sink: Sink, *, hash_key: str = "", limiter: Limiter | None = None
+    settings: config.Config,
+    sink: Sink,
+    *,
+    hash_key: str = "",
+    limiter: Limiter | None = None,
+    workers: int | None = None,
 ) -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     sources = build_sources(settings)
@@ -36,10 +43,11 @@ def create_app(
     journal = Journal([metrics.read, ExchangeLog(sink).read])
     readiness = Readiness()
     inventory = Inventory(sources)
+    counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
     keys = _keys(settings)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
-        Exchange(limiter or Unlimited(), routing, Identity(), sources),
+        Exchange(limiter or _limited(settings, counters, metrics), routing, Identity(), sources),
         keys,
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),
@@ -55,12 +63,15 @@ def create_app(
             for source in sources.values():
                 held.push_async_callback(source.close)
                 await source.start()
+            held.push_async_callback(counters.stop)
+            await counters.start()
             watch = asyncio.ensure_future(
                 metrics.watch(
                     lambda: journal.open_records,
                     lambda: _connections(sources),
                     lambda: sink.lost,
                     lambda: _circuits(sources),
+                    lambda: counters.gone,
                 )
             )
             held.callback(watch.cancel)
@@ -74,7 +85,7 @@ def create_app(
             keys=keys,
             inventory=inventory,
             routing=routing,
-            doctor=Doctor(inventory, lambda: sink.lost, lambda: _circuits(sources)),
+            doctor=Doctor(inventory, lambda: sink.lost, lambda: _circuits(sources), lambda: counters.gone),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
         ),
@@ -83,10 +94,18 @@ def create_app(
     return Door(relay, surface, settings.server.cors_origins)
 
 
+def _limited(settings: config.Config, counters: Counters, metrics: Metrics) -> Limited:
+    return Limited(
+        opening.rules(settings), counters, settings.limits.output_tokens, lambda _, __: 0, metrics.refused
+    )
+
+
 def _keys(settings: config.Config) -> Keys:
     if not settings.keys:
         return SingleUser(settings.server.cors_origins)
-    return Configured({key.sha256: Caller(key.id, key.allowed) for key in settings.keys})
+    return Configured({
+        key.sha256: Caller(key.id, key.allowed, key.limits.allowance) for key in settings.keys
+    })
 
 
 def _circuits(sources: Mapping[str, Source]) -> Mapping[str, Sequence[Circuit]]:

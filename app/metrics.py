@@ -147,6 +147,18 @@ class Metrics:
             "hyperbridge_event_loop_lag_seconds", "How late the event loop woke a timer: time that requests waited.",
             registry=registry, buckets=OVERHEAD_SECONDS,
         )  # fmt: skip
+        self._limit_refusals = Counter(
+            "hyperbridge_limit_refusals", "Requests that a limit refused, by what is counted and for whom.",
+            ("per", "measure"), registry=registry,
+        )  # fmt: skip
+        self._alone = Gauge(
+            "hyperbridge_limits_alone", "1 while Redis is gone and this worker counts by itself; 0 otherwise.",
+            registry=registry, multiprocess_mode="livemax",
+        )  # fmt: skip
+        self._redis = Histogram(
+            "hyperbridge_redis_seconds", "How long Redis took to answer the limiter.",
+            registry=registry, buckets=OVERHEAD_SECONDS,
+        )  # fmt: skip
         self._lost_lines = Gauge(
             "hyperbridge_log_lines_lost", "Lines of the log that were lost since the start, as on a full disk.",
             registry=registry, multiprocess_mode="livesum",
@@ -237,6 +249,7 @@ class Metrics:
         connections: Callable[[], Iterable[tuple[str, int]]],
         lost_lines: Callable[[], int],
         circuits: Callable[[], Circuits],
+        redis_gone: Callable[[], bool],
     ) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
@@ -248,6 +261,7 @@ class Metrics:
             self._memory.set(resident_bytes())
             self._in_flight.set(in_flight())
             self._lost_lines.set(lost_lines())
+            self._alone.set(redis_gone())
             for upstream, number in connections():
                 self._connections.labels(upstream).set(number)
             now = circuits()
@@ -259,6 +273,14 @@ class Metrics:
             for number, (old, new) in enumerate(zip(before[upstream], replicas, strict=True)):
                 self._circuits.labels(upstream, number).set(CIRCUIT_STATES[new.state])
                 self._opened.labels(upstream, number).inc(new.opened - old.opened)
+
+    def refused(self, per: str, measure: str) -> None:
+        """A limit refused a request."""
+        self._limit_refusals.labels(per, measure).inc()
+
+    def answered(self, seconds: float) -> None:
+        """Redis answered."""
+        self._redis.observe(seconds)
 
     def exposition(self) -> bytes:
         """The numbers of all workers, in Prometheus' text format."""

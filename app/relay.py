@@ -202,6 +202,7 @@ class _Reply:
             (b"x-hyperbridge-upstream", record.route.upstream.encode()),
             (b"x-hyperbridge-model", _UNPRINTABLE.sub(b"?", record.route.model.encode())),
             self._attempts(),
+            *record.told,
         ]
         if answer.streams:
             self._headers += _EVENT_STREAM
@@ -233,6 +234,7 @@ class _Reply:
         self._headers = [(b"content-type", b"application/json"), *self._identity, *told]
         if self._record.attempts:
             self._headers.append(self._attempts())
+        self._headers += self._record.told
         self._headers.append((b"content-length", b"%d" % len(body)))
         await self._head(failure.status)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

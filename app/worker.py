@@ -13,6 +13,8 @@ from app import config, logs
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
+COUNT = "HYPERBRIDGE_WORKER_COUNT"
+"""How many workers there are, among whom limits are divided where nothing counts them together."""
 
 
 def application() -> ASGIApp:
@@ -22,7 +24,7 @@ def application() -> ASGIApp:
     sink = logs.set_up(settings.logs.level, settings.logs.file, _secrets(settings))
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set
 
-    app = create_app(settings, sink, hash_key=os.environ.get(HASH_KEY, ""))
+    app = create_app(settings, sink, hash_key=os.environ.get(HASH_KEY, ""), workers=int(os.environ.get(COUNT, "1")))
     # What lives from here to the end need not be looked at by the collector again; with the default
     # thresholds it takes 10 to 60 ms out of the slowest requests (docs/decisions/0003).
     gc.collect()

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from app.allowance import UNBOUNDED, Allowance, Bound, Measure, Scope, usd
 from app.contracts import Call, Caller
-from app.limits.counters import BUCKET_SECONDS, Counter
+from app.limits.counters import BUCKET_SECONDS, Counter, CounterKind
 
 MOST_KNOWN = 10_000
 """Combinations of key, model and user whose limits are kept at hand."""
@@ -25,10 +25,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A counter, what it measures (None: calls that run), and whose it is, as a client is told."""
+    """A counter, what it measures (None: calls that run), what it is counted for, and whose it is, as a client is told."""
 
     counter: Counter
     measure: Measure | None
+    per: str
     whose: str
 
     def written(self) -> str:
@@ -105,10 +106,14 @@ def _add(limits: dict[str, Limit], scope: str, subject: tuple[str, str], allowan
         ("usd", allowance.usd),
     )
     found = [
-        Limit(_counter(measure, bound, scope, name), measure, whose) for measure, bounds in measures for bound in bounds
+        Limit(_counter(measure, bound, scope, name), measure, scope, whose)
+        for measure, bounds in measures
+        for bound in bounds
     ]
     if allowance.concurrent is not None:
-        found.append(Limit(Counter(f"calls:{scope}:{name}", "slots", allowance.concurrent), None, whose))
+        found.append(
+            Limit(Counter(f"calls:{scope}:{name}", "slots", allowance.concurrent), None, scope, whose)
+        )
     for limit in found:
         other = limits.get(limit.counter.name)
         if other is None or limit.counter.limit < other.counter.limit:
@@ -116,5 +121,5 @@ def _add(limits: dict[str, Limit], scope: str, subject: tuple[str, str], allowan
 
 
 def _counter(measure: Measure, bound: Bound, scope: str, name: str) -> Counter:
-    kind = "bucket" if bound.period in BUCKET_SECONDS else "window"
+    kind: CounterKind = "bucket" if bound.period in BUCKET_SECONDS else "window"
     return Counter(f"{measure}:{bound.period}:{scope}:{name}", kind, bound.amount, bound.period)
