@@ -1,5 +1,15 @@
--- What take.lua and give.lua share: the state of one counter, as app/limits/counters.py describes it. A bucket and a
--- window are kept as "used at": how much was used, and when that was so (for a window: when it began).
+-- One round trip: settles calls that have ended, then judges calls that want to begin, in order, each of them whole.
+--
+-- KEYS are all marks and counters that are named, ARGV[1] is a JSON object; keys are told by their number in KEYS:
+--   settlements: [{mark: key, how: "give" or "charge", lease, changes: [[key, kind, limit, period, delta, at], ...]}, ...]
+--   takes:       [{mark: key, lease, demands: [[key, kind, limit, period, amount], ...]}, ...]
+--   lease_seconds, mark_seconds: for how long slots are held, and a reservation can be given back
+-- Returns the time, then for each take a list: the number of the refused demand (0: none), and how much of each counter
+-- is used. Numbers are texts, since Redis would cut fractions off.
+--
+-- A settlement is carried out once, however often it is asked for: one that gives takes the mark of its reservation away,
+-- one that charges (for what was admitted while this server was gone) leaves a mark. A bucket and a window are kept as
+-- "used at": how much was used, and when that was so (for a window: when it began); see counters.py.
 
 local BUCKET_SECONDS = {minute = 60, hour = 3600}
 local DAY = 86400
@@ -41,14 +51,62 @@ local function used_of(key, kind, limit, period)
   return math.max(0, used - math.max(0, now - at) * limit / BUCKET_SECONDS[period])
 end
 
-local function reset_seconds(kind, limit, period, used)
-  if kind == 'slots' then return 0 end
-  if kind == 'window' then return window_end(period, now) - now end
-  return used * BUCKET_SECONDS[period] / limit
+local function set_used(key, kind, limit, period, used)
+  local at, seconds = now, 0
+  if kind == 'window' then
+    at, seconds = window_start(period, now), window_end(period, now) - now
+  else
+    seconds = used * BUCKET_SECONDS[period] / limit
+  end
+  redis.call('SET', key, string.format('%.17g %.17g', used, at), 'EX', string.format('%d', math.ceil(seconds) + 1))
 end
 
-local function set_used(key, kind, limit, period, used)
-  local at = kind == 'window' and window_start(period, now) or now
-  local seconds = math.ceil(reset_seconds(kind, limit, period, used)) + 1
-  redis.call('SET', key, string.format('%.17g %.17g', used, at), 'EX', string.format('%d', seconds))
+local function settle(settlement)
+  local mark, fresh = KEYS[settlement.mark], false
+  if settlement.how == 'give' then
+    fresh = redis.call('DEL', mark) == 1
+  else
+    fresh = redis.call('SET', mark, 1, 'NX', 'EX', 3600)
+  end
+  if not fresh then return end
+  for _, change in ipairs(settlement.changes) do
+    local name, kind, limit, period, delta, at = unpack(change)
+    local key = KEYS[name]
+    if kind == 'slots' then
+      redis.call('ZREM', key, settlement.lease)
+    elseif kind == 'bucket' or window_start(period, at) == window_start(period, now) then
+      set_used(key, kind, limit, period, math.max(0, used_of(key, kind, limit, period) + delta))
+    end
+  end
 end
+
+local function take(wanted, lease_seconds, mark_seconds)
+  local used, refused = {}, 0
+  for i, demand in ipairs(wanted.demands) do
+    local name, kind, limit, period, amount = unpack(demand)
+    used[i] = used_of(KEYS[name], kind, limit, period)
+    if refused == 0 and used[i] + amount > limit then refused = i end
+  end
+  if refused == 0 then
+    for i, demand in ipairs(wanted.demands) do
+      local name, kind, limit, period, amount = unpack(demand)
+      used[i] = used[i] + amount
+      if kind == 'slots' then
+        redis.call('ZADD', KEYS[name], string.format('%.17g', now + lease_seconds), wanted.lease)
+        redis.call('EXPIRE', KEYS[name], string.format('%d', lease_seconds + 1))
+      elseif amount > 0 then
+        set_used(KEYS[name], kind, limit, period, used[i])
+      end
+    end
+    redis.call('SET', KEYS[wanted.mark], 1, 'EX', string.format('%d', mark_seconds))
+  end
+  local told = {string.format('%d', refused)}
+  for i = 1, #used do told[i + 1] = string.format('%.17g', used[i]) end
+  return told
+end
+
+local asked = cjson.decode(ARGV[1])
+for _, settlement in ipairs(asked.settlements) do settle(settlement) end
+local told = {string.format('%.17g', now)}
+for i, wanted in ipairs(asked.takes) do told[i + 1] = take(wanted, asked.lease_seconds, asked.mark_seconds) end
+return told

@@ -55,6 +55,10 @@ class Verdict:
     now: float
 
 
+class Gone(Exception):
+    """What holds the counts did not answer in time, or not at all."""
+
+
 class Counters(Protocol):
     """Where counts are held. Both methods name the call that they are for by its `lease`."""
 

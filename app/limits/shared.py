@@ -1,7 +1,8 @@
-"""Counters in Redis, shared by all workers and hosts: one round trip to take, and what is given back follows.
+"""Counters in Redis, shared by all workers and hosts.
 
-Everything is under one hash tag, so that one script may touch all counters of a call on a cluster, too. Redis' own
-clock is the only one that counts.
+A worker asks one thing at a time: whatever wants to begin or has ended while an answer is on its way is asked together
+in the next round trip, so each call is part of one round trip, and a burst costs no more of them. Everything is under
+one hash tag, so that one script may touch all counters on a cluster, too. Redis' own clock is the only one that counts.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from redis.exceptions import NoScriptError, RedisError
 
-from app.limits.counters import Counter, Demand, Verdict
+from app.limits.counters import Counter, Demand, Gone, Verdict
 from app.limits.memory import reset_seconds, wait_seconds
 from app.redis_connection import Client
 
@@ -32,14 +33,17 @@ MOST_OWED = 100_000
 stays used.
 """
 BATCH = 200
-"""Settlements carried out by one script."""
+"""Calls that are asked about together, and as many that are settled."""
 
 Change: TypeAlias = tuple[Counter, float, float]
 """A counter, by how much it changes, and when (Redis' time) what changes was reserved."""
 
 
-class Gone(Exception):
-    """Redis did not answer in time, or not at all."""
+@dataclass(frozen=True, slots=True)
+class _Take:
+    demands: Sequence[Demand]
+    lease: str
+    verdict: "asyncio.Future[Verdict]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,6 @@ class _Settlement:
     how: Literal["give", "charge"]
     lease: str
     changes: Sequence[Change]
-
-    @classmethod
-    def charge(cls, changes: Sequence[Change]) -> "_Settlement":
-        return cls(f"charge:{secrets.token_hex(8)}", "charge", "", changes)
 
 
 class Shared:
@@ -71,8 +71,8 @@ class Shared:
         self._prefix = f"{{{prefix}}}:"
         self._timeout_seconds = timeout_seconds
         self._timed = timed
-        self._take = _Script("take")
-        self._give = _Script("give")
+        self._script = _Script(Path(__file__).with_name("counters.lua").read_text("utf-8"))
+        self._wanted: deque[_Take] = deque()
         self._owed: deque[_Settlement] = deque(maxlen=MOST_OWED)
         self._held: dict[str, Sequence[str]] = {}
         """The slots that calls of this worker hold, by lease."""
@@ -80,7 +80,7 @@ class Shared:
         self._tasks: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
-        self._tasks = [asyncio.ensure_future(self._settle()), asyncio.ensure_future(self._renew())]
+        self._tasks = [asyncio.ensure_future(self._go_round()), asyncio.ensure_future(self._renew())]
 
     async def stop(self) -> None:
         """Settle what is owed, as far as Redis answers."""
@@ -89,22 +89,16 @@ class Shared:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             while self._owed:
-                await self.pay()
+                await self.round()
         except Gone:
             pass
         await self._client.aclose()
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
-        keys = [f"{self._prefix}mark:{lease}", *(self._prefix + counter.name for counter, _ in demands)]
-        given: list[str | int] = [lease, LEASE_SECONDS, MARK_SECONDS]
-        for counter, amount in demands:
-            given += (counter.kind, counter.limit, amount, counter.period)
-        reply = await self._ask(self._take, keys, given)
-        verdict = _verdict(demands, reply)
-        slots = [counter.name for counter, _ in demands if counter.kind == "slots"]
-        if slots and verdict.refused is None:
-            self._held[lease] = slots
-        return verdict
+        wanted = _Take(demands, lease, asyncio.get_running_loop().create_future())
+        self._wanted.append(wanted)
+        self._work.set()
+        return await wanted.verdict
 
     def give(self, demands: Sequence[Demand], used: Sequence[int], lease: str, verdict: Verdict) -> None:
         self._held.pop(lease, None)
@@ -117,52 +111,57 @@ class Shared:
 
     def charge(self, changes: Sequence[Change]) -> None:
         """Count what was used without having been asked for here."""
-        self._owe(_Settlement.charge(changes))
+        self._owe(_Settlement(f"charge:{secrets.token_hex(8)}", "charge", "", changes))
 
     async def probe(self) -> None:
         """Raises Gone where Redis is not there, or cannot be written."""
         await self._bounded(self._client.set(f"{self._prefix}probe", 1, ex=60))
 
-    async def pay(self) -> None:
-        """Carry out one batch of what is owed."""
-        batch = [self._owed.popleft() for _ in range(min(BATCH, len(self._owed)))]
-        keys: dict[str, int] = {}
-
-        def number(name: str) -> int:
-            return keys.setdefault(self._prefix + name, len(keys) + 1)
-
-        told = [
-            {
-                "mark": number(each.mark),
-                "how": each.how,
-                "lease": each.lease,
-                "changes": [
-                    (number(counter.name), counter.kind, counter.limit, counter.period, delta, at)
-                    for counter, delta, at in each.changes
-                ],
-            }
-            for each in batch
-        ]
+    async def round(self) -> None:
+        """One round trip: settle what is owed, and judge what is wanted. Raises Gone, as all who wait are told."""
+        wanted = [self._wanted.popleft() for _ in range(min(BATCH, len(self._wanted)))]
+        owed = [self._owed.popleft() for _ in range(min(BATCH, len(self._owed)))]
+        asked = _Asked(self._prefix, wanted, owed)
+        began = perf_counter()
         try:
-            await self._ask(self._give, list(keys), [orjson.dumps(told)])
-        except Gone:
-            self._owed.extendleft(reversed(batch))
+            now, *judged = await self._bounded(self._script.run(self._client, asked.keys, asked.body))
+        except Gone as gone:
+            self._owed.extendleft(reversed(owed))
+            for take in wanted:
+                self._undo(take)  # it may have been admitted
+                if not take.verdict.done():
+                    take.verdict.set_exception(gone)
             raise
+        self._timed(perf_counter() - began)
+        for take, each in zip(wanted, judged, strict=True):
+            self._tell(take, _verdict(take.demands, float(now), each))
+
+    def _tell(self, take: _Take, verdict: Verdict) -> None:
+        if verdict.refused is None:
+            if slots := [counter.name for counter, _ in take.demands if counter.kind == "slots"]:
+                self._held[take.lease] = slots
+            if take.verdict.done():
+                self._undo(take)
+        if not take.verdict.done():
+            take.verdict.set_result(verdict)
+
+    def _undo(self, take: _Take) -> None:
+        """Give all of it back, if it was admitted."""
+        self.give(take.demands, [0] * len(take.demands), take.lease, Verdict(None, 0.0, (), (), _UNKNOWN))
 
     def _owe(self, settlement: _Settlement) -> None:
         self._owed.append(settlement)
         self._work.set()
 
-    async def _settle(self) -> None:
+    async def _go_round(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
             try:
-                while self._owed:
-                    await self.pay()
-            except Gone:
-                await asyncio.sleep(_PAUSE_SECONDS)
-                self._work.set()
+                while self._wanted or self._owed:
+                    await self.round()
+            except Gone:  # who waited was told; what is owed is tried again
+                asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._work.set)
 
     async def _renew(self) -> None:
         while True:
@@ -183,39 +182,82 @@ class Shared:
         await self._bounded(self._client.zadd(key, until, xx=True))
         await self._bounded(self._client.expire(key, LEASE_SECONDS + 1))
 
-    async def _ask(self, script: "_Script", keys: Sequence[str], given: Sequence[Any]) -> Any:
-        began = perf_counter()
-        reply = await self._bounded(script.run(self._client, keys, given))
-        self._timed(perf_counter() - began)
-        return reply
-
     async def _bounded(self, asked: Awaitable[Any]) -> Any:
+        """The answer, where it comes within the bound.
+
+        A loop that was held up sees that the time is over before it sees the answer, which is there: one more look.
+        """
+        answer = asyncio.ensure_future(asked)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await asked
+            done, _ = await asyncio.wait([answer], timeout=self._timeout_seconds)
+            if not done:
+                done, _ = await asyncio.wait([answer], timeout=_GRACE_SECONDS)
+        finally:
+            answer.cancel()
+        if not done:
+            raise Gone("no answer in time")
+        try:
+            return answer.result()
         except (RedisError, OSError, TimeoutError) as error:
             raise Gone(type(error).__name__) from None
 
 
+class _Asked:
+    """What one round trip asks, as the script takes it."""
+
+    def __init__(self, prefix: str, wanted: Sequence[_Take], owed: Sequence[_Settlement]) -> None:
+        self._prefix = prefix
+        self._numbers: dict[str, int] = {}
+        settlements = [
+            {
+                "mark": self._number(each.mark),
+                "how": each.how,
+                "lease": each.lease,
+                "changes": [(*self._told(counter), delta, at) for counter, delta, at in each.changes],
+            }
+            for each in owed
+        ]
+        takes = [
+            {
+                "mark": self._number(f"mark:{each.lease}"),
+                "lease": each.lease,
+                "demands": [(*self._told(counter), amount) for counter, amount in each.demands],
+            }
+            for each in wanted
+        ]
+        self.body = orjson.dumps({
+            "settlements": settlements,
+            "takes": takes,
+            "lease_seconds": LEASE_SECONDS,
+            "mark_seconds": MARK_SECONDS,
+        })
+        self.keys = list(self._numbers)
+
+    def _told(self, counter: Counter) -> tuple[int, str, int, str]:
+        return self._number(counter.name), counter.kind, counter.limit, counter.period
+
+    def _number(self, name: str) -> int:
+        """A key's number, from 1."""
+        return self._numbers.setdefault(self._prefix + name, len(self._numbers) + 1)
+
+
 class _Script:
-    """A script of this folder, sent by its hash; whole where Redis does not know it (any more)."""
+    """A script, sent by its hash; whole where Redis does not know it (any more)."""
 
-    def __init__(self, name: str) -> None:
-        folder = Path(__file__).parent
-        parts = [(folder / f"{each}.lua").read_text("utf-8") for each in ("counters", name)]
-        self._text = "\n".join(parts)
-        self._hash = sha1(self._text.encode(), usedforsecurity=False).hexdigest()  # what Redis calls it by
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._hash = sha1(text.encode(), usedforsecurity=False).hexdigest()  # what Redis calls it by
 
-    async def run(self, client: Client, keys: Sequence[str], given: Sequence[Any]) -> Any:
+    async def run(self, client: Client, keys: Sequence[str], body: bytes) -> Any:
         try:
-            return await client.evalsha(self._hash, len(keys), *keys, *given)
+            return await client.evalsha(self._hash, len(keys), *keys, body)
         except NoScriptError:
-            return await client.eval(self._text, len(keys), *keys, *given)
+            return await client.eval(self.text, len(keys), *keys, body)
 
 
-def _verdict(demands: Sequence[Demand], reply: Sequence[Any]) -> Verdict:
-    refused = int(reply[0]) - 1
-    now, *used = map(float, reply[1:])
+def _verdict(demands: Sequence[Demand], now: float, judged: Sequence[Any]) -> Verdict:
+    refused = int(judged[0]) - 1
+    used = [float(each) for each in judged[1:]]
     resets = [
         reset_seconds(counter, counter.limit, each, now)
         for (counter, _), each in zip(demands, used, strict=True)
@@ -233,3 +275,8 @@ def _verdict(demands: Sequence[Demand], reply: Sequence[Any]) -> Verdict:
 
 _PAUSE_SECONDS = 0.5
 """Between two tries to settle while Redis is gone."""
+
+_GRACE_SECONDS = 0.02
+
+_UNKNOWN = 0.0
+"""When something was reserved that nobody knows the verdict of."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from app.errors import LimitsUnknown
-from app.limits.counters import Demand, Verdict
+from app.limits.counters import Demand, Gone, Verdict
 from app.limits.memory import Memory
-from app.limits.shared import Gone, Shared
+from app.limits.shared import Shared
 
 _log = logging.getLogger("hyperbridge")
 
@@ -60,8 +60,6 @@ class Surviving:
             try:
                 return await self._shared.take(demands, lease)
             except Gone as gone:
-                # It may have been taken after all: given back, which does nothing where it was not.
-                self._shared.give(demands, [0] * len(demands), lease, _UNKNOWN)
                 self._lose(gone)
         alone = self._alone
         if alone is None:  # it came back meanwhile
@@ -118,6 +116,3 @@ class Surviving:
         if spent := alone.spent():
             self._shared.charge(spent)
         _log.warning("Redis is back: limits are counted together again")
-
-
-_UNKNOWN = Verdict(None, 0.0, (), (), 0.0)

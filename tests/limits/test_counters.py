@@ -11,7 +11,9 @@ from app.limits.counters import Counter, Counters, Demand, Verdict, window_end, 
 from app.limits.memory import Memory
 from app.limits.shared import Shared
 from tests.limits.conftest import Place
+from tests.support.process import ROOT
 
+_SCRIPT = (ROOT / "app/limits/counters.lua").read_text("utf-8")
 HOUR = Counter("requests:hour:key:a", "bucket", 100, "hour")
 TOKENS = Counter("tokens:hour:key:a", "bucket", 1000, "hour")
 DAY = Counter("usd:day:key:a", "window", 10**12, "day")
@@ -28,7 +30,7 @@ async def used(counters: Counters, counter: Counter) -> float:
 async def paid(counters: Counters) -> None:
     if isinstance(counters, Shared):
         while counters._owed:
-            await counters.pay()
+            await counters.round()
 
 
 async def test_exactly_the_limit_is_admitted_by_any_number_who_ask_at_once(place: Place):
@@ -182,9 +184,7 @@ def test_windows_begin_and_end_where_the_calendar_says():
 
 async def test_redis_knows_the_same_calendar(redis):
     """Both ends of every month of forty years, as the script reckons them."""
-    from app.limits.shared import _Script  # noqa: PLC0415 - the script's own text is what is tried here
-
-    text = _Script("take")._text.partition("local lease")[0]
+    text = _SCRIPT.partition("local function settle")[0]
     body = text.replace("local time = redis.call('TIME')", "").replace(
         "local now = tonumber(time[1]) + tonumber(time[2]) / 1000000", "local now = tonumber(ARGV[1])"
     )
