@@ -1,26 +1,28 @@
 """The straight line of one call: plan, permit, attempts, answer."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from app.attempts import Attempts, Upstreams
-from app.contracts import Answer, Call, Codec, Limiter, Routing, Source
+from app.contracts import Answer, Call, Limiter, Routing
 from app.estimate import input_tokens
 from app.following import Followed
 from app.journal import Record
+from app.prices import Prices
 from app.rescue import Rescuing
 from app.usage import Usage
+
+_NOTHING = Usage()
 
 
 class Exchange:
     """Takes a call from permit to answer."""
 
-    def __init__(
-        self, limiter: Limiter, routing: Routing, codec: Codec, sources: Mapping[str, Source]
-    ) -> None:
+    def __init__(self, limiter: Limiter, routing: Routing, prices: Prices, upstreams: Upstreams) -> None:
         self._limiter = limiter
         self._routing = routing
-        self._upstreams = Upstreams(sources, codec)
+        self._prices = prices
+        self._upstreams = upstreams
 
     @asynccontextmanager
     async def answer(self, call: Call, record: Record) -> AsyncGenerator[Answer]:
@@ -43,12 +45,15 @@ class Exchange:
                     finally:
                         record.finish = followed.reading.finish
             finally:
-                record.usage = _used(call, record)
-                record.nano_usd = sum(attempt.nano_usd for attempt in record.attempts)
+                record.usage, record.nano_usd = self._used(call, record)
                 permit.settle(record.usage, record.nano_usd)
 
-
-def _used(call: Call, record: Record) -> Usage:
-    """What all attempts together have used."""
-    first, *others = [attempt.settle(lambda: input_tokens(call)) for attempt in record.attempts] or [Usage()]
-    return sum(others, first)
+    def _used(self, call: Call, record: Record) -> tuple[Usage, int]:
+        """What all attempts together have used, and what it cost in nano-dollars."""
+        usage, nano_usd = _NOTHING, 0
+        for attempt in record.attempts:
+            used = attempt.settle(lambda: input_tokens(call))
+            attempt.charge(self._prices.of(attempt.route))
+            usage = used if usage is _NOTHING else usage + used
+            nano_usd += attempt.nano_usd
+        return usage, nano_usd

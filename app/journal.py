@@ -9,6 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
+from app.catalogue import Price
 from app.contracts import Caller, Headers, Route
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
@@ -33,6 +34,7 @@ class Attempt:
         "kind",
         "nano_usd",
         "outcome",
+        "priced",
         "reading",
         "route",
         "started",
@@ -50,6 +52,8 @@ class Attempt:
         self.reading: Reading | None = None
         self.usage = _NOTHING
         self.nano_usd = 0
+        self.priced = True
+        """Whether it is known what its tokens cost."""
 
     def begin(self, reading: Reading) -> None:
         """The first content is here."""
@@ -80,6 +84,11 @@ class Attempt:
         elif self.reading is not None and self.reading.content_events:
             self.usage = Usage(input_tokens(), self.reading.content_events, estimated=True)
         return self.usage
+
+    def charge(self, price: Price | None) -> None:
+        """What was used costs so much; None is not known."""
+        self.priced = price is not None or not (self.usage.input_tokens or self.usage.output_tokens)
+        self.nano_usd = 0 if price is None else price.cost(self.usage)
 
 
 class Record:

@@ -8,12 +8,13 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
+from app.allowance import NANO_USD
 from app.journal import Attempt, Record
 from app.sink import Sink
 
@@ -125,6 +126,7 @@ def described(record: Record) -> dict[str, object]:
         "cached_tokens": usage.cached_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "estimated": usage.estimated,
+        "cost_usd": _usd(record.attempts),
         "prompt": record.prompt_hash or None,
     }
     if len(record.attempts) > 1:
@@ -148,7 +150,15 @@ def tried(attempt: Attempt, arrived: float) -> dict[str, object]:
         "input_tokens": attempt.usage.input_tokens,
         "output_tokens": attempt.usage.output_tokens,
         "estimated": attempt.usage.estimated,
+        "cost_usd": _usd([attempt]),
     }
+
+
+def _usd(attempts: Sequence[Attempt]) -> float | None:
+    """What they cost in US dollars; None where that is not known of one of them."""
+    if not all(attempt.priced for attempt in attempts):
+        return None
+    return sum(attempt.nano_usd for attempt in attempts) / NANO_USD
 
 
 def _ms(seconds: float) -> float:

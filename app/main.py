@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.building import sources as build_sources
 from app import config
+from app.attempts import Upstreams
 from app.breaker import Circuit
 from app.codecs import Identity
 from app.contracts import Caller, Limiter, Source
@@ -20,6 +21,7 @@ from app.limits.counters import Counters
 from app.limits.limited import Limited
 from app.logs import ExchangeLog
 from app.metrics import Metrics, collect_stale_gauges
+from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.readiness import READINESS, Readiness
 from app.relay import Relay
@@ -44,10 +46,16 @@ def create_app(
     readiness = Readiness()
     inventory = Inventory(sources)
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
+    costs = prices(settings)
     keys = _keys(settings)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
-        Exchange(limiter or _limited(settings, counters, metrics), routing, Identity(), sources),
+        Exchange(
+            limiter or _limited(settings, counters, metrics, costs),
+            routing,
+            costs,
+            Upstreams(sources, Identity()),
+        ),
         keys,
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),
@@ -94,9 +102,9 @@ def create_app(
     return Door(relay, surface, settings.server.cors_origins)
 
 
-def _limited(settings: config.Config, counters: Counters, metrics: Metrics) -> Limited:
+def _limited(settings: config.Config, counters: Counters, metrics: Metrics, costs: Prices) -> Limited:
     return Limited(
-        opening.rules(settings), counters, settings.limits.output_tokens, lambda _, __: 0, metrics.refused
+        opening.rules(settings), counters, settings.limits.output_tokens, costs.cost, metrics.refused
     )
 
 

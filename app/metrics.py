@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from app.allowance import NANO_USD
 from app.breaker import Circuit, State
 from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
@@ -66,6 +67,7 @@ class _Bound:
     gaps: GapHistogram
     tokens_per_second: Histogram
     tokens: Mapping[str, Counter]
+    cost: Counter
 
 
 class Metrics:
@@ -105,6 +107,10 @@ class Metrics:
         self._tokens = Counter(
             "hyperbridge_tokens", "Tokens; cached are part of input, reasoning part of output.",
             ("model", "upstream", "kind"), registry=registry,
+        )  # fmt: skip
+        self._cost = Counter(
+            "hyperbridge_cost_usd", "What answers cost, in US dollars by the models' prices.",
+            ("model", "upstream"), registry=registry,
         )  # fmt: skip
         self._estimated = Counter(
             "hyperbridge_estimated_tokens", "Output tokens that were counted by chunks, for want of a report.",
@@ -181,11 +187,14 @@ class Metrics:
             bound.overhead.observe(overhead)
         if len(record.attempts) > 1:
             for attempt in record.attempts:
-                self._count_tokens(
-                    attempt.usage, attempt.route.upstream, self._of(record, attempt.route.upstream)
-                )
+                tried = self._of(record, attempt.route.upstream)
+                self._count_tokens(attempt.usage, attempt.route.upstream, tried)
+                if attempt.nano_usd:
+                    tried.cost.inc(attempt.nano_usd / NANO_USD)
         else:
             self._count_tokens(record.usage, upstream, bound)
+            if record.nano_usd:
+                bound.cost.inc(record.nano_usd / NANO_USD)
         if record.streams and record.first_content:
             self._read_stream(record, bound)
         if record.failure is not None or len(record.attempts) > 1:
@@ -241,6 +250,7 @@ class Metrics:
                 kind: self._tokens.labels(model, upstream, kind)
                 for kind in ("input", "output", "cached", "reasoning")
             },
+            self._cost.labels(model, upstream),
         )
 
     async def watch(

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, model_validator
 
+from app import catalogue
 from app.allowance import MOST, Allowance, Bound, Measure, Scope
 from app.config.settings import Settings
 from app.config.values import EmptyIsNull, File, FromText, Seconds, expects, wrong
@@ -205,10 +206,19 @@ class Price(Settings):
     )
 
 
+def _catalogue(file: Path | None) -> Path | None:
+    if file is not None:
+        try:
+            catalogue.read(file)
+        except ValueError as error:
+            raise wrong(str(error)) from None
+    return file
+
+
 class Prices(Settings):
     """What models cost where neither model nor upstream says it."""
 
-    file: Annotated[File | None, EmptyIsNull] = Field(
+    file: Annotated[File | None, AfterValidator(_catalogue), EmptyIsNull] = Field(
         default=None, description="a catalogue of Nebius' models with their prices; null is the one shipped"
     )
 

@@ -1,0 +1,1 @@
+"""Facts that change without the code: what others' models cost."""
