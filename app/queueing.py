@@ -1,0 +1,233 @@
+"""Who goes next where calls wait: a fair queue. Pure; every operation takes O(log n).
+
+Two levels, one rule. The classes interactive, normal and batch share by `SHARES`; inside a class the keys share by their
+weights; a key's own calls go in the order in which they came. The rule is start-time fair queueing (Goyal, Vin, Cheng,
+1996): who is served moves on by 1 / weight in virtual time, the one that is furthest behind goes next, and who comes
+anew starts where the others are, so that nobody saves up turns while away, nor gets more by asking again and again.
+
+Nobody starves: between two turns of one, each other gets at most its weight over this one's, and one more.
+"""
+
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Generic, TypeVar
+
+from app.contracts import Priority
+
+SHARES: dict[Priority, int] = {"interactive": 100, "normal": 10, "batch": 1}
+"""Turns of each class in 111, where all of them wait; highest first."""
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(eq=False, slots=True)
+class _Flow:
+    """One that takes turns: `start` is its place in virtual time, `version` tells its entry in the heap from old ones.
+
+    `kept` says that it has an entry among those that have gone.
+    """
+
+    weight: float = 1.0
+    start: float = 0.0
+    version: int = 0
+    waits: bool = False
+    kept: bool = False
+
+
+class _Turns:
+    """Who of several is next, by name."""
+
+    def __init__(self) -> None:
+        self._versions = itertools.count(1)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nobody waits, so nobody is owed anything."""
+        self._flows: dict[str, _Flow] = {}
+        self._heap: list[tuple[float, int, str]] = []
+        self._gone: list[tuple[float, str]] = []
+        """Who has gone, and until when it must be remembered what it had."""
+        self._now = 0.0
+        self._waiting = 0
+        self.weight = 0.0
+        """Of all that wait."""
+
+    def enter(self, name: str, weight: float) -> None:
+        """It wants turns from here on, until it leaves."""
+        flow = self._flows.setdefault(name, _Flow())
+        if flow.waits:
+            return
+        flow.weight = weight
+        flow.waits = True
+        flow.start = max(flow.start, self._now)
+        self.weight += weight
+        self._waiting += 1
+        self._push(name, flow)
+
+    def leave(self, name: str) -> None:
+        """It wants no turn any more."""
+        flow = self._flows[name]
+        self._waiting -= 1
+        if not self._waiting:
+            self._forget()
+            return
+        flow.waits = False
+        flow.version = 0
+        self.weight -= flow.weight
+        if not flow.kept:
+            flow.kept = True
+            heappush(self._gone, (flow.start, name))
+            self._let_go()
+        if len(self._heap) > 2 * self._waiting + 8:
+            self._heap = [entry for entry in self._heap if self._current(entry)]
+            heapify(self._heap)
+
+    def next(self) -> str:
+        """Whose turn it is."""
+        while not self._current(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][2]
+
+    def take(self) -> None:
+        """Use that turn."""
+        name = self.next()
+        heappop(self._heap)
+        flow = self._flows[name]
+        self._now = flow.start
+        flow.start += 1 / flow.weight
+        self._push(name, flow)
+        self._let_go()
+
+    def weight_of(self, name: str, otherwise: float) -> float:
+        """Of one that waits, else what it would have."""
+        return self._flows[name].weight if self.waits(name) else otherwise
+
+    def waits(self, name: str) -> bool:
+        flow = self._flows.get(name)
+        return flow is not None and flow.waits
+
+    def _let_go(self) -> None:
+        """Forget who has gone and is behind the others by now: as if it came for the first time."""
+        while self._gone and self._gone[0][0] <= self._now:
+            name = heappop(self._gone)[1]
+            flow = self._flows[name]
+            if flow.waits:
+                flow.kept = False
+            elif flow.start <= self._now:
+                del self._flows[name]
+            else:
+                heappush(self._gone, (flow.start, name))
+
+    def _push(self, name: str, flow: _Flow) -> None:
+        flow.version = next(self._versions)
+        heappush(self._heap, (flow.start, flow.version, name))
+
+    def _current(self, entry: tuple[float, int, str]) -> bool:
+        flow = self._flows.get(entry[2])
+        return flow is not None and flow.version == entry[1]
+
+
+@dataclass(eq=False, slots=True)
+class Ticket(Generic[ItemT]):
+    """A place in the queue."""
+
+    item: ItemT
+    priority: Priority
+    caller: str
+
+
+@dataclass(eq=False, slots=True)
+class _Class(Generic[ItemT]):
+    """Those of one priority: in the order of their coming, and by key."""
+
+    turns: _Turns = field(default_factory=_Turns)
+    order: OrderedDict[Ticket[ItemT], None] = field(default_factory=OrderedDict)
+    lines: dict[str, OrderedDict[Ticket[ItemT], None]] = field(default_factory=dict)
+
+
+class FairQueue(Generic[ItemT]):
+    """Calls that wait."""
+
+    def __init__(self) -> None:
+        self._turns = _Turns()
+        self._classes: Mapping[Priority, _Class[ItemT]] = {priority: _Class() for priority in SHARES}
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def waiting(self, priority: Priority) -> int:
+        return len(self._classes[priority].order)
+
+    def put(self, item: ItemT, priority: Priority, caller: str, weight: float = 1.0) -> Ticket[ItemT]:
+        """Wait; the ticket is for `remove`."""
+        ticket = Ticket(item, priority, caller)
+        chosen = self._classes[priority]
+        chosen.lines.setdefault(caller, OrderedDict())[ticket] = None
+        chosen.order[ticket] = None
+        chosen.turns.enter(caller, weight)
+        self._turns.enter(priority, SHARES[priority])
+        self._length += 1
+        return ticket
+
+    def first(self) -> Ticket[ItemT]:
+        """Who goes next. Raises IndexError where nobody waits."""
+        chosen = self._classes[self._next()]
+        return next(iter(chosen.lines[chosen.turns.next()]))
+
+    def pop(self) -> ItemT:
+        """Let the next one go. Raises IndexError where nobody waits."""
+        ticket = self.first()
+        self._classes[ticket.priority].turns.take()
+        self._turns.take()
+        self.remove(ticket)
+        return ticket.item
+
+    def remove(self, ticket: Ticket[ItemT]) -> bool:
+        """Stop waiting; False for one that does not wait any more."""
+        chosen = self._classes[ticket.priority]
+        if ticket not in chosen.order:
+            return False
+        del chosen.order[ticket]
+        line = chosen.lines[ticket.caller]
+        del line[ticket]
+        self._length -= 1
+        if not line:
+            del chosen.lines[ticket.caller]
+            chosen.turns.leave(ticket.caller)
+            if not chosen.order:
+                self._turns.leave(ticket.priority)
+        return True
+
+    def displaced(self, priority: Priority) -> Ticket[ItemT] | None:
+        """Who makes room for a call of this priority: the last that came of the lowest class below it."""
+        for below in reversed(SHARES):
+            if below == priority:
+                return None
+            if self._classes[below].order:
+                return next(reversed(self._classes[below].order))
+        return None
+
+    def ahead(self, priority: Priority, caller: str, weight: float = 1.0) -> float:
+        """About how many go before one that came now, if nobody came after it; no more than wait."""
+        chosen = self._classes[priority]
+        own = len(chosen.lines.get(caller, ()))
+        weight = chosen.turns.weight_of(caller, weight)
+        others = chosen.turns.weight - (weight if chosen.turns.waits(caller) else 0.0)
+        inside = min(float(len(chosen.order)), own + (own + 1) * others / weight)
+        before = inside
+        for other, share in SHARES.items():
+            if other != priority:
+                turns = (inside + 1) * share / SHARES[priority]
+                before += min(len(self._classes[other].order), math.ceil(turns))
+        return before
+
+    def _next(self) -> Priority:
+        if not self._length:
+            raise IndexError("nobody waits")
+        name = self._turns.next()
+        return next(priority for priority in SHARES if priority == name)
