@@ -42,11 +42,13 @@ class Doctor:
         lost_log_lines: Callable[[], int],
         circuits: Callable[[], Circuits],
         redis_gone: Callable[[], bool],
+        further: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self._inventory = inventory
         self._lost_log_lines = lost_log_lines
         self._circuits = circuits
         self._redis_gone = redis_gone
+        self._further = further
 
     async def examine(self) -> Health:
         stocks = await self._inventory.stocks()
@@ -58,6 +60,7 @@ class Doctor:
             _memory(),
             self._log(),
             _limits(redis_gone=self._redis_gone()),
+            *(check() for check in self._further),
         )
         if upstreams and all(check.state == "unhealthy" for check in upstreams):
             return Health("unhealthy", checks)

@@ -15,6 +15,7 @@ from app.exchange import Exchange
 from app.health import Doctor
 from app.inventory import Inventory
 from app.journal import Journal
+from app.keeping import Keeping
 from app.keys import Configured, Keys, SingleUser
 from app.limits import opening
 from app.limits.counters import Counters
@@ -42,7 +43,8 @@ def create_app(
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     sources = build_sources(settings)
     metrics = Metrics()
-    journal = Journal([metrics.read, ExchangeLog(sink).read])
+    keeping = Keeping(settings.store, metrics.unwritten)
+    journal = Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers])
     readiness = Readiness()
     inventory = Inventory(sources)
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
@@ -68,6 +70,7 @@ def create_app(
     async def lifespan(_: object) -> AsyncGenerator[Mapping[str, object]]:
         collect_stale_gauges()
         async with AsyncExitStack() as held:
+            await held.enter_async_context(keeping.held())
             for source in sources.values():
                 held.push_async_callback(source.close)
                 await source.start()
@@ -93,7 +96,13 @@ def create_app(
             keys=keys,
             inventory=inventory,
             routing=routing,
-            doctor=Doctor(inventory, lambda: sink.lost, lambda: _circuits(sources), lambda: counters.gone),
+            doctor=Doctor(
+                inventory,
+                lambda: sink.lost,
+                lambda: _circuits(sources),
+                lambda: counters.gone,
+                keeping.checks,
+            ),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
         ),

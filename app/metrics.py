@@ -169,6 +169,10 @@ class Metrics:
             "hyperbridge_log_lines_lost", "Lines of the log that were lost since the start, as on a full disk.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
+        self._unwritten = Gauge(
+            "hyperbridge_ledger_unwritten_requests", "Calls whose usage is not in the database yet.",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         build = Gauge(
             "hyperbridge_build_info", "1, labelled with the version that runs.",
             ("version",), registry=registry, multiprocess_mode="livemax",
@@ -291,6 +295,10 @@ class Metrics:
     def answered(self, seconds: float) -> None:
         """Redis answered."""
         self._redis.observe(seconds)
+
+    def unwritten(self, requests: int) -> None:
+        """So many calls wait to be written into the database."""
+        self._unwritten.set(requests)
 
     def exposition(self) -> bytes:
         """The numbers of all workers, in Prometheus' text format."""

@@ -44,6 +44,8 @@ async def gateway_of(
     with log.open("ab") as file:
         sink = Sink(file.fileno())
         given = config.load(path, environment or {})
+        if "store:" not in yaml:  # most need no database, and start faster without
+            given = given.model_copy(update={"store": config.Store(url=None)})
         app = create_app(given, sink, hash_key="test", limiter=limiter)
         async with served(app, given.server.client_gap_seconds) as url:
             yield Served(url, log)

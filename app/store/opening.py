@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -11,21 +10,32 @@ from app.store.key_table import KeyTable
 from app.store.keys import Keys
 from app.store.migrating import migrate
 from app.store.tables import SECRETS
+from app.store.usage import Usage
+from app.store.usage_table import UsageTable
 
 
-@dataclass(frozen=True, slots=True)
 class Store:
-    """What the database holds."""
+    """What the database at this address (`store.url`) holds. Nothing is asked of it before `start`."""
 
-    database: Database
-    keys: Keys
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        self.keys: Keys = KeyTable(self._database)
+        self.usage: Usage = UsageTable(self._database)
+
+    async def start(self) -> None:
+        """Bring the tables to what they must be. Raises StoreUnavailable."""
+        self._database.prepare()
+        await migrate(self._database)
+
+    async def close(self) -> None:
+        await self._database.close()
 
     async def secret(self, name: str, fresh: bytes) -> bytes:
         """The secret of this name, the same for everyone; the fresh one where there was none."""
-        async with self.database.writing() as connection:
+        async with self._database.writing() as connection:
             row = {"name": name, "value": fresh}
             await connection.execute(
-                self.database.insert(SECRETS).values(row).on_conflict_do_nothing(index_elements=["name"])
+                self._database.insert(SECRETS).values(row).on_conflict_do_nothing(index_elements=["name"])
             )
             value = await connection.execute(select(SECRETS.c.value).where(SECRETS.c.name == name))
             return bytes(value.scalar_one())
@@ -33,11 +43,10 @@ class Store:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncGenerator[Store]:
-    """Hold the database at this address (`store.url`), with its tables as they must be; raises StoreUnavailable."""
-    database = Database(url)
+    """Hold the store at this address, started; raises StoreUnavailable."""
+    store = Store(url)
     try:
-        database.prepare()
-        await migrate(database)
-        yield Store(database, KeyTable(database))
+        await store.start()
+        yield store
     finally:
-        await database.close()
+        await store.close()

@@ -1,0 +1,79 @@
+"""What outlives the process: the database, and the ledger that writes into it; or nothing, where none is wanted."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from app import config
+from app.contracts import CannotStart
+from app.health import Check
+from app.journal import Reader
+from app.ledger import Ledger
+from app.store.faults import StoreUnavailable
+
+if TYPE_CHECKING:
+    from app.store.opening import Store
+
+
+class Keeping:
+    """The store of the settings, None where they name none; `told` hears how many calls are not written yet."""
+
+    def __init__(self, settings: config.Store, told: Callable[[int], None]) -> None:
+        self.store = _store(settings)
+        self._ledger = None if self.store is None else Ledger(self.store.usage, settings.flush_seconds, told)
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        return () if self._ledger is None else (self._ledger.read,)
+
+    @property
+    def checks(self) -> Sequence[Callable[[], Check]]:
+        return () if self._ledger is None else (self._stored,)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Hold the store open while usage is written into it; the last of it before it is closed.
+
+        Raises CannotStart.
+        """
+        if self.store is None or self._ledger is None:
+            yield
+            return
+        try:
+            await _started(self.store)
+            writing = asyncio.ensure_future(self._ledger.keep())
+            try:
+                yield
+            finally:
+                writing.cancel()
+                await asyncio.wait([writing])
+                await self._ledger.close()
+        finally:
+            await self.store.close()
+
+    def _stored(self) -> Check:
+        ledger = self._ledger
+        if ledger is None or not ledger.failing:
+            return Check("store", "healthy", "takes what is used")
+        return Check(
+            "store",
+            "degraded",
+            f"does not take what is used: {ledger.unwritten} calls wait in memory",
+            "See whether the database of store.url runs, and has room; it is tried again by itself.",
+        )
+
+
+def _store(settings: config.Store) -> "Store | None":
+    if settings.url is None:
+        return None
+    from app.store.opening import Store  # noqa: PLC0415 - what it imports takes a third of a second
+
+    return Store(settings.url.get_secret_value())
+
+
+async def _started(store: "Store") -> None:
+    try:
+        await store.start()
+    except StoreUnavailable as unavailable:
+        raise CannotStart(f"store.url: {unavailable}") from None
