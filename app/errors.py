@@ -4,6 +4,7 @@
     ├── BadRequest              400  the body is not what the operation takes
     ├── InvalidKey              401  no key, or one that is not known
     ├── ForbiddenModel          403  the key may not use this model
+    ├── ForbiddenUsage          403  a short-lived key asks for the usage of the one it was made from
     ├── ForbiddenHost           403  single-user mode, asked by a name that is not loopback
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
@@ -20,6 +21,7 @@
     ├── Internal                500  a defect of ours
     ├── Unsupported             501  the upstream does not offer this operation
     ├── LimitsUnknown           503  what counts the limits is gone, and none may be admitted without it
+    ├── NoStore                 503  there is no database, or it does not answer
     ├── Stopping                503  the gateway stops, and its time to finish is over
     └── UpstreamFailure              the upstream, not the client, is at fault
         ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
@@ -38,7 +40,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import orjson
@@ -130,6 +132,12 @@ class ForbiddenModel(Failure):
     status = 403
     type = "invalid_request_error"
     code = "model_not_allowed"
+
+
+class ForbiddenUsage(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "usage_not_allowed"
 
 
 class ForbiddenHost(Failure):
@@ -227,6 +235,12 @@ class LimitsUnknown(Failure):
     code = "limits_unknown"
 
 
+class NoStore(Failure):
+    status = 503
+    type = "api_error"
+    code = "store_unavailable"
+
+
 class Stopping(Failure):
     status = 503
     type = "api_error"
@@ -241,13 +255,14 @@ class UpstreamFailure(Failure):
 
     `where` is the replica it happened at, `elsewhere` whether one that was not asked yet stands by. One that is
     `blameless` comes from a bound of our own, and says nothing about the upstream; one that is `answered` the upstream
-    told itself.
+    told itself. `limits` are the header lines about rate limits that it told it with.
     """
 
     where = ""
     elsewhere = False
     blameless = False
     answered = False
+    limits: Sequence[tuple[bytes, bytes]] = ()
 
 
 class UpstreamRefused(UpstreamFailure):

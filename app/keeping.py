@@ -11,6 +11,7 @@ from app.health import Check
 from app.journal import Reader
 from app.ledger import Ledger
 from app.store.faults import StoreUnavailable
+from app.store.usage import Usage
 
 if TYPE_CHECKING:
     from app.store.opening import Store
@@ -28,8 +29,12 @@ class Keeping:
         return () if self._ledger is None else (self._ledger.read,)
 
     @property
+    def usage(self) -> Usage | None:
+        return None if self.store is None else self.store.usage
+
+    @property
     def checks(self) -> Sequence[Callable[[], Check]]:
-        return () if self._ledger is None else (self._stored,)
+        return (self._stored,)
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
@@ -54,7 +59,9 @@ class Keeping:
 
     def _stored(self) -> Check:
         ledger = self._ledger
-        if ledger is None or not ledger.failing:
+        if ledger is None:
+            return Check("store", "healthy", "none: neither keys nor usage are kept")
+        if not ledger.failing:
             return Check("store", "healthy", "takes what is used")
         return Check(
             "store",

@@ -26,6 +26,7 @@ from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.readiness import READINESS, Readiness
 from app.relay import Relay
+from app.reporter import Reporter
 from app.routing.configured import defaults, plans
 from app.routing.fixed import Fixed
 from app.sink import Sink
@@ -105,6 +106,7 @@ def create_app(
             ),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
+            reporter=Reporter(keeping.usage, settings.store.flush_seconds, costs.version),
         ),
         lifespan,
     )

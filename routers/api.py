@@ -16,6 +16,7 @@ from app.keys import Keys
 from app.metrics import Metrics
 from app.readiness import Readiness
 from app.relay import Relay
+from app.reporter import Reporter
 from app.routing.fixed import Fixed
 from app.version import VERSION
 from routers import (
@@ -30,6 +31,7 @@ from routers import (
     rerank,
     responses,
     tokens,
+    usage,
 )
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
@@ -70,6 +72,7 @@ class Parts:
     doctor: Doctor
     readiness: Readiness
     metrics: Metrics | None
+    reporter: Reporter
 
 
 class Surface(FastAPI):
@@ -105,6 +108,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.routing))
+    app.include_router(usage.router(parts.keys, parts.reporter))
     app.include_router(health.router(parts.doctor, parts.readiness))
     if parts.metrics is not None:
         app.include_router(metrics.router(parts.metrics))
