@@ -7,7 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from chaos import conservation, deadline, failover, soak
+from chaos import conservation, deadline, failover, limits, soak
 from chaos.findings import Finding
 from chaos.serving import gateway_of, twin
 
@@ -60,9 +60,14 @@ async def _soak(order: Order) -> Sequence[Finding]:
     return soak.findings(await soak.soak(Random(order.seed), order.soak_calls, order.said))
 
 
+async def _limits(order: Order) -> Sequence[Finding]:
+    return [*await limits.hammered(said=order.said), *await limits.ill_treated(order.said)]
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "failover": _failover,
     "deadline": _deadline,
     "conservation": _conservation,
+    "limits": _limits,
     "soak": _soak,
 }

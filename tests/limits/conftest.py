@@ -9,7 +9,7 @@ from app.limits.counters import Counters
 from app.limits.memory import Memory
 from app.limits.shared import Shared
 from app.redis_connection import connect
-from tests.support.redis import Server, redis_server
+from chaos.redis_server import Server, redis_server
 
 
 @pytest.fixture(scope="session")

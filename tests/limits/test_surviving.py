@@ -11,7 +11,7 @@ from app.limits.counters import Counter, Verdict
 from app.limits.shared import Shared
 from app.limits.surviving import Surviving
 from app.redis_connection import connect
-from tests.support.redis import Server, redis_server
+from chaos.redis_server import Server, redis_server
 from tests.support.waiting import eventually
 
 HOUR = Counter("requests:hour:key:a", "bucket", 100, "hour")

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import redis
 
-from tests.support.waiting import waited
+START_SECONDS = 10.0
 
 
 def _spare_port() -> int:
@@ -37,9 +38,22 @@ class Server:
 
     def start(self) -> None:
         command = [executable(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        command += ["--save", "", "--appendonly", "no", "--logfile", str(self.folder / "redis.log"), *self.arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        waited(self.answers, f"Redis listens on {self.port}")
+        command += [
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--logfile",
+            str(self.folder / "redis.log"),
+            *self.arguments,
+        ]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+        end = time.monotonic() + START_SECONDS
+        while not self.answers():
+            assert time.monotonic() < end, (
+                f"Redis does not listen on {self.port}: see {self.folder / 'redis.log'}"
+            )
+            time.sleep(0.02)
 
     def answers(self) -> bool:
         try:
