@@ -13,28 +13,32 @@ from adapters.checking import Checking
 from adapters.demo import Demo
 from adapters.directory import Directory
 from adapters.openai_http import Address, OpenAIHttp
+from adapters.pacing import Budget, Pacing
 from adapters.pool import Origin, Pool, trust
 from adapters.preparing import Preparing
 from adapters.vllm import Replica, Vllm
 from app import config
 from app.breaker import Breaker, Circuit, Tolerance
 from app.contracts import Source, Timeouts, Upstream
+from app.limits.counters import Counters
+from app.limits.memory import Memory
 
 IN_PROCESS_SECONDS = Timeouts().total
+
+NEBIUS_REQUESTS = 60
+"""A minute, until Nebius says otherwise: what its documentation gives as the limit of a new account."""
 
 NEVER_OPENS = Tolerance(error_rate=math.inf, probes=0)
 """What `breaker: null` means: only a health check that fails takes a replica out."""
 
 
-def sources(settings: config.Config) -> Mapping[str, Source]:
-    """Every configured upstream by its name."""
-    return {
-        name: _source(name, each, settings.server.max_answer_bytes)
-        for name, each in settings.upstreams.items()
-    }
+def sources(settings: config.Config, counters: Counters | None = None) -> Mapping[str, Source]:
+    """Every configured upstream by its name; `counters` hold their budgets."""
+    counted = Memory() if counters is None else counters
+    return {name: _source(name, each, settings, counted) for name, each in settings.upstreams.items()}
 
 
-def _source(name: str, settings: config.Upstream, max_answer_bytes: int) -> Source:
+def _source(name: str, settings: config.Upstream, whole: config.Config, counters: Counters) -> Source:
     match settings:
         case config.Demo():
             demo = Demo()
@@ -42,7 +46,8 @@ def _source(name: str, settings: config.Upstream, max_answer_bytes: int) -> Sour
         case config.Embedded():
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
-            return _http(settings, [_Server(settings, url, max_answer_bytes) for url in settings.bases])
+            servers = [_Server(settings, url, whole.server.max_answer_bytes) for url in settings.bases]
+            return _http(settings, servers, _budget(name, settings, whole), counters)
         case _:
             assert_never(settings)
 
@@ -90,7 +95,25 @@ class _Server:
         await self.directory.close()
 
 
-def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequence[_Server]) -> Source:
+def _budget(name: str, settings: config.Nebius | config.OpenAI | config.Vllm, whole: config.Config) -> Budget:
+    pacing = settings.pacing
+    nebius_s = NEBIUS_REQUESTS if isinstance(settings, config.Nebius) else None
+    return Budget(
+        name,
+        pacing.requests_per_minute or nebius_s,
+        pacing.tokens_per_minute,
+        pacing.queue,
+        isinstance(settings, config.OpenAI) if pacing.per_model is None else pacing.per_model,
+        whole.limits.output_tokens,
+    )
+
+
+def _http(
+    settings: config.Nebius | config.OpenAI | config.Vllm,
+    servers: Sequence[_Server],
+    budget: Budget,
+    counters: Counters,
+) -> Source:
     first = servers[0]
     upstream: Upstream = first.upstream
     models = first.directory.cards
@@ -99,12 +122,15 @@ def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequen
     if isinstance(settings, config.Vllm):
         fleet = Vllm([Replica(server.url, server.upstream, server.directory) for server in servers])
         upstream, models = fleet, fleet.models
+    valve = nebius.Valve(settings.pacing.flex).turn if isinstance(settings, config.Nebius) else None
+    pacing = Pacing(upstream, budget, counters, valve)
 
     async def start() -> None:
         for server in servers:
             server.checking.start()
 
     async def close() -> None:
+        await pacing.close()
         for server in servers:
             await server.close()
 
@@ -118,7 +144,7 @@ def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequen
     operations = frozenset[str](settings.speaks)
     continues = isinstance(settings, config.Vllm)
     return Source(
-        upstream,
+        pacing,
         operations,
         settings.timeouts.total,
         models,
@@ -127,6 +153,8 @@ def _http(settings: config.Nebius | config.OpenAI | config.Vllm, servers: Sequen
         connections,
         continues=continues,
         circuits=circuits,
+        queue=pacing.queue,
+        unbounded_tokens=pacing.unbounded_tokens,
     )
 
 

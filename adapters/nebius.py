@@ -1,6 +1,8 @@
 """What Nebius Token Factory wants otherwise than OpenAI does."""
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import orjson
 
@@ -8,6 +10,31 @@ from app.contracts import Outbound
 from app.wire import Members
 
 SCHEMA_NAME = "answer"
+
+FREE_TIERS = frozenset({b'"flex"', b'"no-limit"'})
+"""Tiers of service that take nothing of the rate limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valve:
+    """Sends what can wait around the rate limits: by the tier `flex`, which is served with a lower priority."""
+
+    flex: Collection[Literal["batch", "hedge"]]
+
+    def turn(self, outbound: Outbound) -> tuple[Outbound, bool]:
+        """The request as it is sent, and whether it takes of the limits. A client's own tier stays as it is."""
+        flexes = (outbound.hedge and "hedge" in self.flex) or (
+            outbound.priority == "batch" and "batch" in self.flex
+        )
+        if not flexes and b"service_tier" not in outbound.body:
+            return outbound, True
+        members = Members.of(outbound.body)
+        tier = members.raw("service_tier")
+        if tier is not None and tier != b"null":
+            return outbound, tier not in FREE_TIERS
+        if not flexes or not outbound.operation.streams:  # what does not stream is not said to have tiers
+            return outbound, True
+        return replace(outbound, body=members.replaced({"service_tier": b'"flex"'})), False
 
 
 def named_schema(outbound: Outbound) -> Outbound:

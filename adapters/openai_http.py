@@ -13,7 +13,7 @@ from adapters import encodings
 from adapters.http1 import Connection, ConnectionBroken, TimedOut
 from adapters.pool import Pool
 from adapters.refusals import refusal, refusal_within
-from app import sse
+from app import ratelimit_headers, sse
 from app.contracts import Answer, Headers, Outbound, Timeouts
 from app.errors import UpstreamBroken, UpstreamFailure, UpstreamTimeout
 from app.reading import Malformed, Reading
@@ -131,7 +131,9 @@ class OpenAIHttp:
         encoding = found.get(b"content-encoding", b"")
         if connection.status >= 400:
             told = await _told(connection, clock, encoding)
-            raise refusal(connection.status, connection.headers, told, outbound.operation.dialect)
+            failure = refusal(connection.status, connection.headers, told, outbound.operation.dialect)
+            failure.limits = ratelimit_headers.told(connection.headers)
+            raise failure
         body = _Body(connection, clock, encoding)
         if connection.status != 200:  # nothing else answers a POST of this interface
             raise UpstreamBroken(
@@ -139,6 +141,7 @@ class OpenAIHttp:
             )
         kind = found.get(b"content-type", b"").split(b";")[0].strip().lower()
         reading = Reading(outbound.operation.dialect, keeps_text=outbound.keeps_text)
+        reading.limits = ratelimit_headers.told(connection.headers)
         kept = [header for header in connection.headers if header[0] in PASSED_ON]
         if kind == b"text/event-stream":
             stream = Stream(body, kept, reading)

@@ -152,6 +152,8 @@ class Attempts:
                 first_by=self._course.patience(asyncio.get_running_loop().time()),
                 tried=self._course.tried,
                 keeps_text=self._policy.rescue and self._call.request.stream,
+                hedge=kind == "hedge",
+                unbounded_tokens=source.unbounded_tokens(route.model),
             )
             record.asked = record.asked or perf_counter()
             held = source.upstream.open(out)

@@ -195,6 +195,44 @@ class ModelCard:
     context_tokens: int | None = None
 
 
+WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+"""Upper bounds in seconds of the buckets that waits for an upstream's budget are counted in."""
+
+Dropped: TypeAlias = Literal["late", "expired", "full", "displaced", "hedge"]
+"""Why a call was not let wait: it could not make it, its time was over while it waited, too many waited, one of a
+higher priority took its place, or it was a second attempt, which is not worth it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long calls have waited: so many in each bucket of `WAIT_BOUNDS` and above, and the sum in seconds."""
+
+    counts: Sequence[int]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What is seen of the pacing towards one upstream: its limits a minute, how many wait, and, since the start, how
+    long calls waited, how many were not let wait and why, and how many were served beyond the upstream's limit.
+    """
+
+    limits: Mapping[str, int]
+    waiting: Mapping[Priority, int]
+    waits: Mapping[Priority, Waits]
+    dropped: Mapping[Dropped, int]
+    over_limit: int
+
+
+def _no_tokens(_: str) -> int | None:
+    return None
+
+
+def _no_queue() -> Queue | None:
+    return None
+
+
 class CannotStart(Exception):
     """An upstream cannot be started as it is configured; the message names the setting, for whoever starts it."""
 
@@ -207,7 +245,8 @@ class Source:
 
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
     (`start` raises CannotStart); `connections` counts open ones; `circuits` shows those of its replicas, in the
-    order of the configuration.
+    order of the configuration. `queue` shows who waits for its budget; `unbounded_tokens` says how many tokens an answer
+    of this model without a bound is taken to have, None where its tokens are not counted.
     """
 
     upstream: Upstream
@@ -219,6 +258,8 @@ class Source:
     connections: Callable[[], int]
     continues: bool = False
     circuits: Callable[[], Sequence[Circuit]] = tuple
+    queue: Callable[[], Queue | None] = _no_queue
+    unbounded_tokens: Callable[[str], int | None] = _no_tokens
 
 
 class Permit(Protocol):

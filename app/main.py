@@ -42,13 +42,13 @@ def create_app(
     workers: int | None = None,
 ) -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
-    sources = build_sources(settings)
     metrics = Metrics()
+    counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
+    sources = build_sources(settings, counters)
     keeping = Keeping(settings.store, metrics.unwritten)
     journal = Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers])
     readiness = Readiness()
     inventory = Inventory(sources)
-    counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
     costs = prices(settings)
     keys = _keys(settings)
     routing = Fixed(plans(settings), defaults(settings))
@@ -72,11 +72,11 @@ def create_app(
         collect_stale_gauges()
         async with AsyncExitStack() as held:
             await held.enter_async_context(keeping.held())
+            held.push_async_callback(counters.stop)
+            await counters.start()
             for source in sources.values():
                 held.push_async_callback(source.close)
                 await source.start()
-            held.push_async_callback(counters.stop)
-            await counters.start()
             watch = asyncio.ensure_future(
                 metrics.watch(
                     lambda: journal.open_records,

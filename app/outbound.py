@@ -1,5 +1,6 @@
 """What an upstream is asked for a call: the client's body with the members set that have to be."""
 
+from app import estimate
 from app.contracts import Call, Outbound, Route
 from app.routing.defaults import members_to_set
 from app.wire import Members, Request
@@ -14,8 +15,13 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
     first_by: float,
     tried: frozenset[str],
     keeps_text: bool,
+    hedge: bool,
+    unbounded_tokens: int | None,
 ) -> Outbound:
-    """The request for this route; `request` is the client's, or what was made of it."""
+    """The request for this route; `request` is the client's, or what was made of it.
+
+    Its tokens are estimated only where they are counted: an answer without a bound counts as `unbounded_tokens`.
+    """
     members = members_to_set(call.operation, request, route)
     if asks_usage_itself(call):
         members["stream_options"] = _asking_usage(request)
@@ -30,7 +36,17 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
         hurried=call.timeout_seconds is not None,
         tried=tried,
         keeps_text=keeps_text and call.operation.continuable,
+        priority=call.priority,
+        caller=call.caller.id,
+        weight=call.caller.weight,
+        hedge=hedge,
+        tokens=0 if unbounded_tokens is None else _tokens(call, route, unbounded_tokens),
     )
+
+
+def _tokens(call: Call, route: Route, unbounded: int) -> int:
+    """How many the call may take, prompt and answer."""
+    return estimate.input_tokens(call) + estimate.output_tokens(call, route, unbounded)
 
 
 def asks_usage_itself(call: Call) -> bool:

@@ -5,6 +5,7 @@ bytes for names that matter, and finds out a malformed event as well (1 us for a
 """
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -134,11 +135,11 @@ class Reading:
     `started` says that content has come, `finished` that the answer said so itself, `failed` that it holds an
     error object, `ended` that nothing worth having follows. `content_events` counts events with content, the best
     estimate of output tokens where an upstream reports none. `said` is the text, where it is kept, and `told` what
-    a stream's error says.
+    a stream's error says. `limits` are the header lines about rate limits in front of it all.
     """
 
     __slots__ = (
-        "_choices", "_finishes", "content_events", "dialect", "ended", "failed", "finish", "finished", "said",
+        "_choices", "_finishes", "content_events", "dialect", "ended", "failed", "finish", "finished", "limits", "said",
         "started", "told", "usage",
     )  # fmt: skip
 
@@ -154,6 +155,7 @@ class Reading:
         self.failed = False
         self.ended = False
         self.told = b""
+        self.limits: Sequence[tuple[bytes, bytes]] = ()
         self.said = Said() if keeps_text else None
 
     def whole(self, body: bytes) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from app import catalogue
 from app.allowance import MOST, Allowance, Bound, Measure, Scope
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, FromText, Seconds, expects, wrong
+from app.config.values import EmptyIsNull, File, Flag, FromText, Seconds, expects, wrong
 
 REDIS_SCHEMES = (
     "redis",
@@ -237,6 +237,10 @@ class Pacing(Settings):
     )
     queue: Annotated[int, Field(ge=0, le=1_000_000), FromText] = Field(
         default=1000, description="calls that may wait in each worker; 0 refuses at once"
+    )
+    per_model: Annotated[Flag | None, EmptyIsNull] = Field(
+        default=None,
+        description="whether the upstream counts each model apart; null is what its kind does: openai does, others do not",
     )
     flex: tuple[Literal["batch", "hedge"], ...] = Field(
         default=("batch", "hedge"),

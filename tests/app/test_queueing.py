@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from app.contracts import Priority
 from app.queueing import SHARES, FairQueue
 
 PRIORITIES = st.sampled_from(list(SHARES))
@@ -28,7 +29,7 @@ def drained(queue: FairQueue[Any]) -> list[Any]:
     return [queue.pop() for _ in range(len(queue))]
 
 
-def bound(priority: str, key: str, before: int, classes, keys) -> float:
+def bound(priority: Priority, key: str, before: int, classes, keys) -> float:
     """How many may go before it at most, with so many of its own key before it, beside these classes and keys."""
     inside = before + sum((before + 1) * WEIGHTS[other] / WEIGHTS[key] + 1 for other in keys - {key})
     return inside + sum((inside + 1) * SHARES[other] / SHARES[priority] + 1 for other in classes - {priority})

@@ -1,0 +1,101 @@
+"""How fast an upstream may be asked: its own limit as far as it tells it, else the configured one. Pure.
+
+Moments are passed in, in seconds of any clock that does not go back.
+"""
+
+from dataclasses import dataclass
+
+from app.ratelimit_headers import Level
+
+FORGET_SECONDS = 1800.0
+"""What an upstream said so long ago says nothing any more."""
+
+WINDOW_SECONDS = 900.0
+IDLE = 0.5
+SHRINKING = 1.5
+"""Nebius' windows: where at most half of a limit was used in one, the next has a limit that is 1.5 times smaller."""
+
+LEAST_SHARE = 0.1
+WARNED_SHARE = 0.98
+REFUSED_SHARE = 0.9
+RECOVERY_PER_SECOND = 0.05 / 60
+"""How caution grows and goes: a warning takes 2 % of the pace, a refusal 10 %, and 5 % come back each minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What was told, of the moment at which the call that was told it had been asked."""
+
+    level: Level
+    asked: float
+    window_end: float
+    granted: int
+    """How many calls this worker had let go until then."""
+
+
+class Pace:
+    """One limit a minute of one upstream, in this worker."""
+
+    def __init__(self, configured: int | None) -> None:
+        self._configured = configured
+        self._heard: _Heard | None = None
+
+    def limit(self, now: float) -> int | None:
+        """The limit in force; None where there is none."""
+        heard = self._heard
+        if heard is None or now - heard.asked > FORGET_SECONDS:
+            return self._configured
+        level = heard.level
+        if now < heard.window_end or level.base == level.limit:
+            return level.limit
+        idle = int((now - heard.window_end) / WINDOW_SECONDS) + 1
+        if level.usage is None or level.usage > IDLE:
+            idle -= 1
+        return max(level.base, int(level.limit / SHRINKING**idle))
+
+    def hear(self, level: Level, window_end: float, asked: float, granted: int) -> None:
+        """A call that was asked at this moment was told so; news that are older than the last say nothing."""
+        if self._heard is None or asked >= self._heard.asked:
+            self._heard = _Heard(level, asked, window_end, granted)
+
+    def used(self, now: float, granted: int) -> float:
+        """How much of it is used at the upstream, at least, by all who share the account, as far as is known.
+
+        What it had counted when it was asked, and the calls since then, less what has come back. A count told in whole
+        numbers may be off by one.
+        """
+        heard = self._heard
+        if heard is None or heard.level.remaining is None or now - heard.asked > FORGET_SECONDS:
+            return 0.0
+        level = heard.level
+        assert level.remaining is not None
+        counted = max(0, level.limit - level.remaining - 1)
+        return max(0.0, counted + granted - heard.granted - (now - heard.asked) * level.limit / 60)
+
+
+class Caution:
+    """What share of the limit is used: less after a warning, less still after a refusal, all of it again with time.
+
+    One share is taken for all calls that were asked before the last cut: they were told of the same excess.
+    """
+
+    def __init__(self) -> None:
+        self._share = 1.0
+        self._at = 0.0
+        self._cut = float("-inf")
+
+    def share(self, now: float) -> float:
+        return min(1.0, self._share + (now - self._at) * RECOVERY_PER_SECOND) if self._share < 1 else 1.0
+
+    def warn(self, asked: float, now: float) -> None:
+        """A call that was asked at this moment was served beyond the limit."""
+        self._take(WARNED_SHARE, asked, now)
+
+    def refuse(self, asked: float, now: float) -> None:
+        """It was refused."""
+        self._take(REFUSED_SHARE, asked, now)
+
+    def _take(self, share: float, asked: float, now: float) -> None:
+        if asked > self._cut:
+            self._share = max(LEAST_SHARE, self.share(now) * share)
+            self._at = self._cut = now
