@@ -19,7 +19,11 @@ _TEXTS = ("content", "text")
 def input_tokens(call: Call) -> int:
     """An estimate: the bytes of the prompt's texts, by four. Images and tools are not counted."""
     members = call.request.members
-    size = sum(_size(members, name) for name in _PROMPTS if members.has(name))
+    spans = members.spans
+    size = 0
+    for name in _PROMPTS:
+        if name in spans:
+            size += _size(members, name)
     return -(-size // BYTES_A_TOKEN)
 
 
@@ -27,19 +31,23 @@ def output_tokens(call: Call, route: Route, unbounded: int) -> int:
     """The most that the answers may have: the client's bound, else the route's, else `unbounded`; for each of `n`."""
     if not call.operation.streams:  # nothing is written there: vectors, ranks, counts
         return 0
-    members = call.request.members
-    bounds = [_whole(members, name) for name in _OUTPUT_BOUNDS]
-    bound = next((each for each in bounds if each is not None), None)
-    if bound is None:
+    members, spans = call.request.members, call.request.members.spans
+    for name in _OUTPUT_BOUNDS:
+        if name in spans:
+            bound = _whole(members, name, unbounded)
+            break
+    else:
         default = route.defaults.get("max_tokens", b"")
         bound = int(default) if default.isdigit() else unbounded
-    return bound * max(_whole(members, "n") or 1, _whole(members, "best_of") or 1)
+    if "n" in spans or "best_of" in spans:
+        bound *= max(_whole(members, "n", 1), _whole(members, "best_of", 1), 1)
+    return bound
 
 
-def _whole(members: Members, name: str) -> int | None:
-    """A member that is a whole number; None where it is absent or something else, which the upstream will judge."""
+def _whole(members: Members, name: str, default: int) -> int:
+    """A member that is a whole number; the default where it is something else, which the upstream will judge."""
     raw = members.raw(name)
-    return int(raw) if raw is not None and raw.isdigit() and len(raw) < 16 else None
+    return int(raw) if raw is not None and raw.isdigit() and len(raw) < 16 else default
 
 
 def _size(members: Members, name: str) -> int:

@@ -15,7 +15,7 @@ seconds it admits at most `limit + t * limit / period`; at one moment, exactly `
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from app.allowance import Period
 
@@ -39,20 +39,19 @@ Demand: TypeAlias = tuple[Counter, int]
 """A counter, and how much of it is asked for; one call for slots."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether the demands were met; all of them were, or none.
 
     `refused` is the first demand that could not be, `wait_seconds` when it could be (infinite where never: it asks for
-    more than the whole limit). `used` is how much of each counter is used now, `reset_seconds` when each is empty.
-    `now` is the counters' own time, in seconds since 1970.
+    more than the whole limit). `used` is how much of each counter is used now, of the `share` of its limit that was
+    judged by. `now` is the counters' own time, in seconds since 1970.
     """
 
     refused: int | None
     wait_seconds: float
     used: Sequence[float]
-    reset_seconds: Sequence[float]
     now: float
+    share: float = 1.0
 
 
 class Gone(Exception):
@@ -71,15 +70,50 @@ class Counters(Protocol):
         """
 
 
+def part(counter: Counter, share: float) -> float:
+    """A share of a limit: at least 1."""
+    return counter.limit if share == 1 else max(1, int(counter.limit * share))
+
+
+def wait_seconds(counter: Counter, limit: float, wanted: float, now: float) -> float:
+    """When so much may be used, taken together: a second where that hangs on other calls."""
+    if counter.kind == "slots":
+        return 1.0
+    if counter.kind == "window":
+        return window_end(counter.period, now) - now
+    return (wanted - limit) * BUCKET_SECONDS[counter.period] / limit
+
+
+def reset_seconds(counter: Counter, limit: float, used: float, now: float) -> float:
+    """When the counter is empty again."""
+    if counter.kind == "slots":
+        return 0.0
+    if counter.kind == "window":
+        return window_end(counter.period, now) - now
+    return used * BUCKET_SECONDS[counter.period] / limit
+
+
 def window_start(period: Period, now: float) -> float:
     """When the day or month that now is in began (UTC)."""
-    moment = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (moment.replace(day=1) if period == "month" else moment).timestamp()
+    return _window(period, now)[0]
 
 
 def window_end(period: Period, now: float) -> float:
     """When it ends."""
-    start = datetime.fromtimestamp(window_start(period, now), UTC)
-    if period == "day":
-        return (start + timedelta(days=1)).timestamp()
-    return (start + timedelta(days=32)).replace(day=1).timestamp()
+    return _window(period, now)[1]
+
+
+def _window(period: Period, now: float) -> tuple[float, float]:
+    known = _LAST.get(period)
+    if known is None or not known[0] <= now < known[1]:
+        start = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = start + timedelta(days=1)
+        if period == "month":
+            start = start.replace(day=1)
+            end = (start + timedelta(days=32)).replace(day=1)
+        known = _LAST[period] = start.timestamp(), end.timestamp()
+    return known
+
+
+_LAST: dict[Period, tuple[float, float]] = {}
+"""The day and the month that were asked for last: the calendar is slow."""

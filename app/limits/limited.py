@@ -9,8 +9,8 @@ from typing import Self
 
 from app import estimate
 from app.contracts import Call, Headers, Permit, Plan, Route
-from app.limits.counters import Counters, Demand, Verdict
-from app.limits.rules import Limit, Rules, user_hash, user_of
+from app.limits.counters import Counters, Demand
+from app.limits.rules import NO_LIMITS, Limits, Rules, user_hash, user_of
 from app.limits.telling import headers, refusal
 from app.usage import Usage
 
@@ -47,14 +47,13 @@ class _Held:
     """A call's permit."""
 
     __slots__ = (
-        "_amounts",
         "_call",
         "_demands",
         "_lease",
         "_limited",
         "_limits",
         "_plan",
-        "_used",
+        "_spent",
         "_verdict",
         "headers",
     )
@@ -63,54 +62,46 @@ class _Held:
         self._limited = limited
         self._call = call
         self._plan = plan
-        self._limits: Sequence[Limit] = ()
-        self._used = (0, 0)
+        self._limits = NO_LIMITS
+        self._demands: Sequence[Demand] = ()
+        self._spent = (0, 0)
         self.headers: Headers = ()
 
     async def __aenter__(self) -> Self:
         limited, call = self._limited, self._call
         user = user_hash(user_of(call)) if limited.rules.by_user else ""
         limits = limited.rules.limits(call.caller, self._plan.routes[0].alias, user)
-        if limits:
-            self._amounts = self._most(limits)
-            self._demands: Sequence[Demand] = [
-                (limit.counter, amount) for limit, amount in zip(limits, self._amounts, strict=True)
-            ]
+        if limits is not NO_LIMITS:
+            amounts = self._most(limits)
+            demands = list(zip(limits.counters, amounts, strict=True))
             self._lease = limited.lease()
-            self._verdict: Verdict = await limited.counters.take(self._demands, self._lease)
-            if self._verdict.refused is not None:
-                limit = limits[self._verdict.refused]
-                limited.refused(limit.per, limit.measure or "calls")
-                raise refusal(limits, self._amounts, self._verdict)
-            self._limits = limits
-            self.headers = headers(limits, self._verdict)
+            verdict = await limited.counters.take(demands, self._lease)
+            if verdict.refused is not None:
+                refused = limits.each[verdict.refused]
+                limited.refused(refused.per, refused.measure or "calls")
+                raise refusal(limits, amounts, verdict)
+            self._limits, self._demands, self._verdict = limits, demands, verdict
+            self.headers = headers(limits, verdict)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._limits:
-            self._limited.counters.give(self._demands, self._spent(), self._lease, self._verdict)
+        limits = self._limits
+        if limits is not NO_LIMITS:
+            self._limited.counters.give(
+                self._demands, limits.amounts(*self._spent), self._lease, self._verdict
+            )
 
     def settle(self, usage: Usage, nano_usd: int) -> None:
-        self._used = (usage.input_tokens + usage.output_tokens, nano_usd)
+        self._spent = (usage.input_tokens + usage.output_tokens, nano_usd)
 
-    def _most(self, limits: Sequence[Limit]) -> Sequence[int]:
+    def _most(self, limits: Limits) -> Sequence[int]:
         """The most that the call may use of each."""
-        usage = Usage()
-        if any(limit.measure in {"tokens", "usd"} for limit in limits):
-            written = estimate.output_tokens(self._call, self._plan.routes[0], self._limited.output_tokens)
-            usage = Usage(estimate.input_tokens(self._call), written)
-        tokens, nano_usd = usage.input_tokens + usage.output_tokens, 0
-        if any(limit.measure == "usd" for limit in limits):
-            nano_usd = self._limited.cost(self._plan.routes[0], usage)
-        return [_of(limit, tokens, nano_usd) for limit in limits]
-
-    def _spent(self) -> Sequence[int]:
-        return [_of(limit, *self._used) for limit in self._limits]
-
-
-def _of(limit: Limit, tokens: int, nano_usd: int) -> int:
-    if limit.measure == "tokens":
-        return tokens
-    return nano_usd if limit.measure == "usd" else 1
+        if not limits.weighs:
+            return limits.amounts(0, 0)
+        call, route = self._call, self._plan.routes[0]
+        written = estimate.output_tokens(call, route, self._limited.output_tokens)
+        usage = Usage(estimate.input_tokens(call), written)
+        nano_usd = self._limited.cost(route, usage) if limits.costs else 0
+        return limits.amounts(usage.input_tokens + usage.output_tokens, nano_usd)

@@ -11,6 +11,9 @@ from app.limits.counters import BUCKET_SECONDS, Counter, CounterKind
 MOST_KNOWN = 10_000
 """Combinations of key, model and user whose limits are kept at hand."""
 
+TOLD: tuple[Measure, ...] = ("requests", "tokens")
+"""The measures that clients are told about in headers."""
+
 NOBODY = "-"
 """Stands for the user of calls that name none: they share one count, so that leaving it out frees nobody."""
 
@@ -41,6 +44,33 @@ class Limit:
         return f"{self.counter.limit} {self.measure} per {self.counter.period}"
 
 
+class Limits:
+    """All limits that one call falls under, and which of them measure what."""
+
+    __slots__ = ("costs", "counters", "each", "measures", "told", "weighs")
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.each = tuple(limits)
+        self.counters = tuple(limit.counter for limit in limits)
+        self.measures = tuple(limit.measure for limit in limits)
+        self.costs = "usd" in self.measures
+        self.weighs = self.costs or "tokens" in self.measures
+        """Whether the call's tokens matter, or what they cost."""
+        self.told = tuple(
+            (measure, [index for index, each in enumerate(self.measures) if each == measure])
+            for measure in TOLD
+            if measure in self.measures
+        )
+        """Of each measure that clients are told about, where its limits stand."""
+
+    def amounts(self, tokens: int, nano_usd: int) -> Sequence[int]:
+        """How much of each a call is that has so many tokens and costs so much."""
+        return [tokens if each == "tokens" else nano_usd if each == "usd" else 1 for each in self.measures]
+
+
+NO_LIMITS = Limits(())
+
+
 class Rules:
     """All rules of the configuration, and the allowances that callers bring along."""
 
@@ -49,19 +79,22 @@ class Rules:
         self._others = [rule for rule in rules if rule.scope != "key"]
         self.by_user = any(rule.scope == "user" for rule in rules)
         """Whether it matters whom a call names as its user."""
-        self._known: dict[tuple[Caller, str, str], Sequence[Limit]] = {}
+        self._known: dict[tuple[int, str, str], tuple[Caller, Limits]] = {}
+        """By the caller's identity, which is quicker to compare than all that it may; the caller is kept, so that its
+        identity stays its own.
+        """
 
-    def limits(self, caller: Caller, model: str, user: str) -> Sequence[Limit]:
+    def limits(self, caller: Caller, model: str, user: str) -> Limits:
         """What holds for this caller, the configured name it asks for, and its user."""
-        key = (caller, model, user)
+        key = (id(caller), model, user)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MOST_KNOWN:
                 del self._known[next(iter(self._known))]
-            known = self._known[key] = self._found(caller, model, user)
-        return known
+            known = self._known[key] = caller, self._found(caller, model, user)
+        return known[1]
 
-    def _found(self, caller: Caller, model: str, user: str) -> Sequence[Limit]:
+    def _found(self, caller: Caller, model: str, user: str) -> Limits:
         subjects = {
             "key+model": (f"{caller.id}:{model}", f"The key {caller.id!r} with the model {model!r}"),
             "user": (f"{caller.id}:{user}", "The user that this request names"),
@@ -76,7 +109,7 @@ class Rules:
             _add(limits, "grant", (f"{caller.id}:{caller.grant}", whose), caller.grant_allowance)
         for rule in self._others:
             _add(limits, rule.scope, subjects[rule.scope], rule.allowance)
-        return tuple(limits.values())
+        return Limits(tuple(limits.values())) if limits else NO_LIMITS
 
 
 def user_hash(user: str) -> str:

@@ -8,6 +8,7 @@ one hash tag, so that one script may touch all counters on a cluster, too. Redis
 import asyncio
 import math
 import secrets
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from redis.exceptions import NoScriptError, RedisError
 
-from app.limits.counters import Counter, Demand, Gone, Verdict
-from app.limits.memory import reset_seconds, wait_seconds
+from app.limits.counters import Counter, Demand, Gone, Verdict, wait_seconds
 from app.redis_connection import Client
 
 LEASE_SECONDS = 60
@@ -147,7 +147,7 @@ class Shared:
 
     def _undo(self, take: _Take) -> None:
         """Give all of it back, if it was admitted."""
-        self.give(take.demands, [0] * len(take.demands), take.lease, Verdict(None, 0.0, (), (), _UNKNOWN))
+        self.give(take.demands, [0] * len(take.demands), take.lease, Verdict(None, 0.0, (), time.time()))
 
     def _owe(self, settlement: _Settlement) -> None:
         self._owed.append(settlement)
@@ -258,25 +258,18 @@ class _Script:
 def _verdict(demands: Sequence[Demand], now: float, judged: Sequence[Any]) -> Verdict:
     refused = int(judged[0]) - 1
     used = [float(each) for each in judged[1:]]
-    resets = [
-        reset_seconds(counter, counter.limit, each, now)
-        for (counter, _), each in zip(demands, used, strict=True)
-    ]
     if refused < 0:
-        return Verdict(None, 0.0, used, resets, now)
+        return Verdict(None, 0.0, used, now)
     counter, amount = demands[refused]
     wait = (
         math.inf
         if amount > counter.limit
         else wait_seconds(counter, counter.limit, used[refused] + amount, now)
     )
-    return Verdict(refused, wait, used, resets, now)
+    return Verdict(refused, wait, used, now)
 
 
 _PAUSE_SECONDS = 0.5
 """Between two tries to settle while Redis is gone."""
 
 _GRACE_SECONDS = 0.02
-
-_UNKNOWN = 0.0
-"""When something was reserved that nobody knows the verdict of."""

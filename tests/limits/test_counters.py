@@ -66,7 +66,6 @@ async def test_a_refusal_says_when_the_limit_frees(place: Place):
     assert verdict.refused == 0
     assert verdict.wait_seconds == pytest.approx(3 * 36, abs=1)
     assert verdict.used[0] == pytest.approx(98, abs=0.1)
-    assert verdict.reset_seconds[0] == pytest.approx(98 * 36, abs=5)
 
 
 async def test_what_was_not_used_is_given_back(place: Place):
@@ -123,7 +122,6 @@ async def test_a_day_and_a_month_end_at_midnight_in_utc(place: Place):
 
     assert (verdict.refused, verdict.wait_seconds) == (1, math.inf)
     assert again.refused is None
-    assert again.reset_seconds[0] == pytest.approx(window_end("day", again.now) - again.now, abs=1)
     assert refused.wait_seconds == pytest.approx(window_end("month", refused.now) - refused.now, abs=1)
 
 
@@ -226,7 +224,7 @@ async def test_a_share_of_a_limit_is_at_least_one_and_says_what_is_left_of_it():
 
     verdict = await counters.take([(HOUR, 10), (few, 1)], "one")
 
-    assert HOUR.limit - verdict.used[0] == pytest.approx(15)
+    assert (verdict.used[0], verdict.share) == (10, 0.25)
     assert (await counters.take([(few, 1)], "two")).refused == 0
     assert (await counters.take([(HOUR, 16)], "three")).refused == 0
 
