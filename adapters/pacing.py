@@ -28,6 +28,8 @@ from app.ratelimit_headers import Limits, Measure
 MOST_LANES = 1000
 """Budgets kept of models that are counted apart."""
 MEASURES: tuple[Measure, ...] = ("requests", "tokens")
+ROUNDING = 0.02
+"""A difference of so much of a limit between the counts here and there is none."""
 SMOOTHING = 0.2
 FEWEST = 3
 """How fast calls really go is believed once so many have gone; other workers use the same budget."""
@@ -267,7 +269,7 @@ class Lane:
         if limits.over_limit:
             self._tally.over_limit += 1
             self._caution.warn(asked, now)
-        if self._surplus(now) > 1 and self._correcting is None and not self._closed:
+        if self._is_short(now) and self._correcting is None and not self._closed:
             self._correcting = asyncio.ensure_future(self._correct())
         if before != [self.limit(measure) for measure in MEASURES]:
             self._wake()
@@ -318,14 +320,15 @@ class Lane:
         if self._queue and any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
             self._wake()
 
-    def _surplus(self, now: float) -> float:
-        """How many requests others have made, as far as the last count here does not know of them."""
-        used, at = self._last_used
-        limit = self._paces["requests"].limit(now)
+    def _is_short(self, now: float) -> bool:
+        """Whether more seems to be used at the upstream than is known here, by more than counts are off by."""
+        limit = self.limit("requests")
         if limit is None:
-            return 0.0
+            return False
+        used, at = self._last_used
         known = max(0.0, used - (now - at) * limit / 60) if math.isfinite(at) else 0.0
-        return self._paces["requests"].used(now, self.granted) - known
+        told = min(self._paces["requests"].used(now, self.granted), float(limit))
+        return told - known > 1 + limit * ROUNDING
 
     async def _look(self, counter: Counter) -> float:
         """How much of it is used now."""
@@ -455,17 +458,21 @@ class Lane:
                     await self._pause(self._ready)
         except Failure as failure:
             while self._queue:
-                self._queue.pop().turn.set_exception(failure)
+                waiter = self._queue.pop()
+                if not waiter.turn.done():
+                    waiter.turn.set_exception(failure)
         finally:
             self._pump = None
 
     def _hand_over(self, grant: _Grant | None) -> None:
         """Give this part of the budget to whoever is next by now; tokens are settled when that call is over."""
-        if not self._queue:
-            self._give_back(grant)
-            return
-        self._note_turn(_now())
-        self._queue.pop().turn.set_result(grant)
+        while self._queue:
+            waiter = self._queue.pop()
+            if not waiter.turn.done():  # else it has been cancelled, and does not know yet
+                self._note_turn(_now())
+                waiter.turn.set_result(grant)
+                return
+        self._give_back(grant)
 
     def _note_turn(self, now: float) -> None:
         limit = self.limit("requests")
