@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app import config, logs, server
 from app.draining import Draining
-from app.keys import new_key
+from app.keys.making import new_key
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY
 from app.workers import Workers

@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
@@ -25,6 +25,13 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 Priority: TypeAlias = Literal["interactive", "normal", "batch"]
 """Who goes first where calls wait for an upstream."""
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+"""The highest first."""
+
+
+def lowered(asked: Priority, own: Priority) -> Priority:
+    """The priority asked for, never above one's own."""
+    return max(asked, own, key=PRIORITIES.index)
 
 
 @dataclass(frozen=True, slots=True)

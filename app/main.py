@@ -1,6 +1,7 @@
 """The composition root: the only module that builds the others."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -16,7 +17,8 @@ from app.health import Doctor
 from app.inventory import Inventory
 from app.journal import Journal
 from app.keeping import Keeping
-from app.keys import Configured, Keys, SingleUser
+from app.keys.grants import SECRET_BYTES, Signer
+from app.keys.keyring import Keyring
 from app.limits import opening
 from app.limits.counters import Counters
 from app.limits.limited import Limited
@@ -38,6 +40,7 @@ def create_app(
     sink: Sink,
     *,
     hash_key: str = "",
+    signing_key: str = "",
     limiter: Limiter | None = None,
     workers: int | None = None,
 ) -> Door:
@@ -50,7 +53,8 @@ def create_app(
     readiness = Readiness()
     inventory = Inventory(sources)
     costs = prices(settings)
-    keys = _keys(settings)
+    signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
+    keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
         Exchange(
@@ -119,12 +123,14 @@ def _limited(settings: config.Config, counters: Counters, metrics: Metrics, cost
     )
 
 
-def _keys(settings: config.Config) -> Keys:
-    if not settings.keys:
-        return SingleUser(settings.server.cors_origins)
-    return Configured({
-        key.sha256: Caller(key.id, key.allowed, key.limits.allowance) for key in settings.keys
-    })
+def _callers(settings: config.Config) -> Mapping[str, Caller]:
+    """The keys of the file: who they are, by digest."""
+    return {
+        key.sha256: Caller(
+            key.id, key.allowed, key.limits.allowance, key.priority, key.weight, admin=key.admin
+        )
+        for key in settings.keys
+    }
 
 
 def _circuits(sources: Mapping[str, Source]) -> Mapping[str, Sequence[Circuit]]:

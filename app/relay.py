@@ -21,7 +21,7 @@ from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.request_id import request_id
 from app.wire import Request
-from app.wishes import heartbeat_seconds, timeout_seconds
+from app.wishes import heartbeat_seconds, priority, timeout_seconds
 
 _log = logging.getLogger("hyperbridge")
 
@@ -138,6 +138,7 @@ class Relay:
             headers=forwarded,
             started=asyncio.get_running_loop().time(),
             timeout_seconds=timeout_seconds(headers),
+            priority=priority(headers, caller.priority),
         )
 
     def _beat_seconds(self, call: Call, headers: Mapping[bytes, bytes]) -> float:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 
+from app.contracts import PRIORITIES, Priority, lowered
 from app.errors import BadRequest
 
 TIMEOUT = b"x-hyperbridge-timeout"
 HEARTBEAT = b"x-hyperbridge-heartbeat"
+PRIORITY = b"x-hyperbridge-priority"
 MOST_SECONDS = 86_400.0
 LONGEST_BEAT_SECONDS = 60.0
 
@@ -30,6 +32,20 @@ def heartbeat_seconds(headers: Mapping[bytes, bytes]) -> float | None:
             f"{HEARTBEAT.decode()} must be seconds: from 1 to {LONGEST_BEAT_SECONDS:.0f}, or 0 for none."
         )
     return asked
+
+
+def priority(headers: Mapping[bytes, bytes], own: Priority) -> Priority:
+    """Its place where calls wait: the one that the client asks for, never above the key's own. Raises BadRequest."""
+    asked = headers.get(PRIORITY)
+    if asked is None:
+        return own
+    wanted = _PRIORITIES.get(asked)
+    if wanted is None:
+        raise BadRequest(f"{PRIORITY.decode()} must be one of {', '.join(PRIORITIES)}.")
+    return lowered(wanted, own)
+
+
+_PRIORITIES: Mapping[bytes, Priority] = {each.encode(): each for each in PRIORITIES}
 
 
 def _seconds(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
