@@ -121,9 +121,13 @@ class Pacing:
         """How many tokens an answer without a bound is taken to have; None where tokens are not counted."""
         return self.budget.unbounded_tokens if self.lane(model).counts("tokens") else None
 
-    def queue(self) -> Queue:
-        """What is seen of it."""
-        lanes, tally = list(self._lanes.values()) or [self.lane("")], self.tally
+    def queue(self) -> Queue | None:
+        """What is seen of it; None as long as there was no limit."""
+        if not self.budget.per_model:
+            self.lane("")
+        lanes, tally = [lane for lane in self._lanes.values() if lane.limited], self.tally
+        if not lanes:
+            return None
         return Queue(
             {
                 measure: min(limits)

@@ -218,6 +218,13 @@ class Waits:
     counts: Sequence[int]
     seconds: float
 
+    def since(self, earlier: "Waits | None") -> "Waits":
+        """Without those that were counted earlier."""
+        if earlier is None:
+            return self
+        counts = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
+        return Waits(counts, self.seconds - earlier.seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:

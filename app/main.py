@@ -10,7 +10,7 @@ from app import config
 from app.attempts import Upstreams
 from app.breaker import Circuit
 from app.codecs import Identity
-from app.contracts import Caller, Limiter, Source
+from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
 from app.exchange import Exchange
 from app.health import Doctor
@@ -23,10 +23,11 @@ from app.limits import opening
 from app.limits.counters import Counters
 from app.limits.limited import Limited
 from app.logs import ExchangeLog
-from app.metrics import Metrics, collect_stale_gauges
+from app.metrics import Metrics, Watched, collect_stale_gauges
 from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.readiness import READINESS, Readiness
+from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
 from app.routing.configured import defaults, plans
@@ -35,7 +36,7 @@ from app.sink import Sink
 from routers import api
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what a worker is given
     settings: config.Config,
     sink: Sink,
     *,
@@ -55,6 +56,7 @@ def create_app(
     costs = prices(settings)
     signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
     keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
+    registry = Registry(settings, keys, keeping.store, signs=not signing_key)
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
         Exchange(
@@ -76,6 +78,7 @@ def create_app(
         collect_stale_gauges()
         async with AsyncExitStack() as held:
             await held.enter_async_context(keeping.held())
+            await held.enter_async_context(registry.held())
             held.push_async_callback(counters.stop)
             await counters.start()
             for source in sources.values():
@@ -83,11 +86,14 @@ def create_app(
                 await source.start()
             watch = asyncio.ensure_future(
                 metrics.watch(
-                    lambda: journal.open_records,
-                    lambda: _connections(sources),
-                    lambda: sink.lost,
-                    lambda: _circuits(sources),
-                    lambda: counters.gone,
+                    Watched(
+                        in_flight=lambda: journal.open_records,
+                        connections=lambda: _connections(sources),
+                        lost_lines=lambda: sink.lost,
+                        circuits=lambda: _circuits(sources),
+                        redis_gone=lambda: counters.gone,
+                        queues=lambda: _queues(sources),
+                    )
                 )
             )
             held.callback(watch.cancel)
@@ -106,7 +112,7 @@ def create_app(
                 lambda: sink.lost,
                 lambda: _circuits(sources),
                 lambda: counters.gone,
-                keeping.checks,
+                (*keeping.checks, *registry.checks),
             ),
             readiness=readiness,
             metrics=metrics if settings.metrics.enabled else None,
@@ -135,6 +141,10 @@ def _callers(settings: config.Config) -> Mapping[str, Caller]:
 
 def _circuits(sources: Mapping[str, Source]) -> Mapping[str, Sequence[Circuit]]:
     return {name: source.circuits() for name, source in sources.items()}
+
+
+def _queues(sources: Mapping[str, Source]) -> Mapping[str, Queue]:
+    return {name: queue for name, source in sources.items() if (queue := source.queue()) is not None}
 
 
 def _connections(sources: Mapping[str, Source]) -> list[tuple[str, int]]:

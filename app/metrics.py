@@ -26,6 +26,7 @@ from app.allowance import NANO_USD
 from app.breaker import Circuit, State
 from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
+from app.queue_metrics import GapHistogram, QueueMetrics, Queues
 from app.usage import Usage
 from app.version import VERSION
 
@@ -46,14 +47,16 @@ NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
 
 
-class GapHistogram(Histogram):
-    """A histogram that takes a whole stream's gaps at once, counted per bucket while it ran."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is measured of this process once in a while."""
 
-    def merge(self, counts: Sequence[int], total_seconds: float) -> None:
-        self._sum.inc(total_seconds)
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
+    in_flight: Callable[[], int]
+    connections: Callable[[], Iterable[tuple[str, int]]]
+    lost_lines: Callable[[], int]
+    circuits: Callable[[], Circuits]
+    redis_gone: Callable[[], bool]
+    queues: Callable[[], Queues]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,7 @@ class Metrics:
             ("version",), registry=registry, multiprocess_mode="livemax",
         )  # fmt: skip
         build.labels(VERSION).set(1)
+        self._queues = QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:
@@ -257,30 +261,24 @@ class Metrics:
             self._cost.labels(model, upstream),
         )
 
-    async def watch(
-        self,
-        in_flight: Callable[[], int],
-        connections: Callable[[], Iterable[tuple[str, int]]],
-        lost_lines: Callable[[], int],
-        circuits: Callable[[], Circuits],
-        redis_gone: Callable[[], bool],
-    ) -> None:
+    async def watch(self, watched: Watched) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
-        before = circuits()
+        before = watched.circuits()
         while True:
             due = loop.time() + 0.5
             await asyncio.sleep(0.5)
             self._loop_lag.observe(max(0.0, loop.time() - due))
             self._memory.set(resident_bytes())
-            self._in_flight.set(in_flight())
-            self._lost_lines.set(lost_lines())
-            self._alone.set(redis_gone())
-            for upstream, number in connections():
+            self._in_flight.set(watched.in_flight())
+            self._lost_lines.set(watched.lost_lines())
+            self._alone.set(watched.redis_gone())
+            for upstream, number in watched.connections():
                 self._connections.labels(upstream).set(number)
-            now = circuits()
+            now = watched.circuits()
             self._read_circuits(before, now)
             before = now
+            self._queues.read(watched.queues())
 
     def _read_circuits(self, before: Circuits, now: Circuits) -> None:
         for upstream, replicas in now.items():

@@ -1,11 +1,11 @@
 """Who goes next where calls wait: a fair queue. Pure; every operation takes O(log n).
 
 Two levels, one rule. The classes interactive, normal and batch share by `SHARES`; inside a class the keys share by their
-weights; a key's own calls go in the order in which they came. The rule is start-time fair queueing (Goyal, Vin, Cheng,
-1996): who is served moves on by 1 / weight in virtual time, the one that is furthest behind goes next, and who comes
-anew starts where the others are, so that nobody saves up turns while away, nor gets more by asking again and again.
+weights; a key's own calls go in the order in which they came. The rule is self-clocked fair queueing (Golestani, 1994): a
+turn takes 1 / weight of virtual time, the turn that ends first goes first, its end is the time then, and who comes anew
+begins at that time. So nobody saves up turns while away, nor gets more of them by asking again and again.
 
-Nobody starves: between two turns of one, each other gets at most its weight over this one's, and one more.
+Nobody starves: before one's turn each other gets at most its weight over this one's, and one more.
 """
 
 import itertools
@@ -26,107 +26,65 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(eq=False, slots=True)
 class _Flow:
-    """One that takes turns: `start` is its place in virtual time, `version` tells its entry in the heap from old ones.
+    """One that waits for its turn: when that ends, in virtual time; `version` tells its entry in the heap from old ones."""
 
-    `kept` says that it has an entry among those that have gone.
-    """
-
-    weight: float = 1.0
-    start: float = 0.0
-    version: int = 0
-    waits: bool = False
-    kept: bool = False
+    weight: float
+    end: float
+    version: int
 
 
 class _Turns:
     """Who of several is next, by name."""
 
     def __init__(self) -> None:
-        self._versions = itertools.count(1)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Nobody waits, so nobody is owed anything."""
         self._flows: dict[str, _Flow] = {}
         self._heap: list[tuple[float, int, str]] = []
-        self._gone: list[tuple[float, str]] = []
-        """Who has gone, and until when it must be remembered what it had."""
         self._now = 0.0
-        self._waiting = 0
+        self._versions = itertools.count()
         self.weight = 0.0
         """Of all that wait."""
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._flows
+
     def enter(self, name: str, weight: float) -> None:
         """It wants turns from here on, until it leaves."""
-        flow = self._flows.setdefault(name, _Flow())
-        if flow.waits:
-            return
-        flow.weight = weight
-        flow.waits = True
-        flow.start = max(flow.start, self._now)
-        self.weight += weight
-        self._waiting += 1
-        self._push(name, flow)
+        if name not in self._flows:
+            self.weight += weight
+            self._push(name, weight, self._now)
 
     def leave(self, name: str) -> None:
         """It wants no turn any more."""
-        flow = self._flows[name]
-        self._waiting -= 1
-        if not self._waiting:
-            self._forget()
-            return
-        flow.waits = False
-        flow.version = 0
-        self.weight -= flow.weight
-        if not flow.kept:
-            flow.kept = True
-            heappush(self._gone, (flow.start, name))
-            self._let_go()
-        if len(self._heap) > 2 * self._waiting + 8:
-            self._heap = [entry for entry in self._heap if self._current(entry)]
+        self.weight -= self._flows.pop(name).weight
+        if not self._flows:  # nobody waits, so nobody is owed anything
+            self._heap.clear()
+            self._now = self.weight = 0.0
+        elif len(self._heap) > 2 * len(self._flows) + 8:
+            self._heap = [entry for entry in self._heap if self._is_current(entry)]
             heapify(self._heap)
 
     def next(self) -> str:
         """Whose turn it is."""
-        while not self._current(self._heap[0]):
+        while not self._is_current(self._heap[0]):
             heappop(self._heap)
         return self._heap[0][2]
 
     def take(self) -> None:
         """Use that turn."""
         name = self.next()
-        heappop(self._heap)
-        flow = self._flows[name]
-        self._now = flow.start
-        flow.start += 1 / flow.weight
-        self._push(name, flow)
-        self._let_go()
+        self._now = heappop(self._heap)[0]
+        self._push(name, self._flows[name].weight, self._now)
 
     def weight_of(self, name: str, otherwise: float) -> float:
         """Of one that waits, else what it would have."""
-        return self._flows[name].weight if self.waits(name) else otherwise
-
-    def waits(self, name: str) -> bool:
         flow = self._flows.get(name)
-        return flow is not None and flow.waits
+        return otherwise if flow is None else flow.weight
 
-    def _let_go(self) -> None:
-        """Forget who has gone and is behind the others by now: as if it came for the first time."""
-        while self._gone and self._gone[0][0] <= self._now:
-            name = heappop(self._gone)[1]
-            flow = self._flows[name]
-            if flow.waits:
-                flow.kept = False
-            elif flow.start <= self._now:
-                del self._flows[name]
-            else:
-                heappush(self._gone, (flow.start, name))
+    def _push(self, name: str, weight: float, begin: float) -> None:
+        flow = self._flows[name] = _Flow(weight, begin + 1 / weight, next(self._versions))
+        heappush(self._heap, (flow.end, flow.version, name))
 
-    def _push(self, name: str, flow: _Flow) -> None:
-        flow.version = next(self._versions)
-        heappush(self._heap, (flow.start, flow.version, name))
-
-    def _current(self, entry: tuple[float, int, str]) -> bool:
+    def _is_current(self, entry: tuple[float, int, str]) -> bool:
         flow = self._flows.get(entry[2])
         return flow is not None and flow.version == entry[1]
 
@@ -217,7 +175,7 @@ class FairQueue(Generic[ItemT]):
         chosen = self._classes[priority]
         own = len(chosen.lines.get(caller, ()))
         weight = chosen.turns.weight_of(caller, weight)
-        others = chosen.turns.weight - (weight if chosen.turns.waits(caller) else 0.0)
+        others = chosen.turns.weight - (weight if caller in chosen.turns else 0.0)
         inside = min(float(len(chosen.order)), own + (own + 1) * others / weight)
         before = inside
         for other, share in SHARES.items():
