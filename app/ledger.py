@@ -118,7 +118,11 @@ class Ledger:
         """Write every `flush_seconds`, until cancelled."""
         while True:
             await asyncio.sleep(self._flush_seconds)
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # noqa: BLE001 - a defect must not end what keeps everybody's usage
+                self.failing = True
+                _log.exception("usage could not be written")
 
     async def close(self) -> None:
         """Write what is left; in vain it is tried for some seconds."""
@@ -130,14 +134,11 @@ class Ledger:
             await asyncio.sleep(0.2)
 
     async def flush(self) -> bool:
-        """Write all that there is. Whether that is done; if not, it stays."""
+        """Write what there is by now. Whether that is done; if not, it stays."""
         try:
-            while self._batch or self._sums:
-                if not self._batch:
-                    self._batch, self._sums = [*self._sums.items()], {}
-                await self._usage.add(self._writer, self._sequence, self._batch)
-                self._batch = ()
-                self._sequence += 1
+            await self._write()  # what the last time was left
+            self._batch, self._sums = [*self._sums.items()], {}
+            await self._write()
         except StoreUnavailable as unavailable:
             self.failing = True
             self._complain(unavailable)
@@ -147,6 +148,12 @@ class Ledger:
             self.failing = False
         self._told(self.unwritten)
         return not self.failing
+
+    async def _write(self) -> None:
+        if self._batch:
+            await self._usage.add(self._writer, self._sequence, self._batch)
+            self._batch = ()
+            self._sequence += 1
 
     def _complain(self, unavailable: StoreUnavailable) -> None:
         if monotonic() - self._complained >= COMPLAIN_SECONDS:

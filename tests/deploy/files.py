@@ -39,9 +39,9 @@ def variables(text: str) -> set[str]:
     return set(_VARIABLE.findall(_COMMENT.sub("", text).replace("$$", "")))
 
 
-def tool(name: str) -> str:
-    """The path of a system program that `tests/packages.sh` installs."""
-    found = shutil.which(name)
+def tool(name: str, path: str | None = None) -> str:
+    """The path of a system program that `tests/packages.sh` installs; it is looked for in `path`, or where all are."""
+    found = shutil.which(name, path=path)
     if found is None:
         message = f"{name} is missing; tests/packages.sh says which package brings it"
         if "CI" in os.environ:

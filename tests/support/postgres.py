@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 from tests.deploy.files import tool
 

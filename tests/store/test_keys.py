@@ -1,0 +1,119 @@
+"""The keys in the database: one suite for both kinds."""
+
+import asyncio
+
+import pytest
+
+from app.allowance import Allowance, Bound
+from app.store.faults import KeyExists, RevokedKey, UnknownKey
+from app.store.keys import StoredKey, allowance_of, described
+
+FULL = StoredKey(
+    "front-end",
+    "1" * 64,
+    1_800_000_000.25,
+    models=("words", "twin/x"),
+    allowance=Allowance(
+        (Bound(5, "minute"), Bound(100, "day")), (Bound(9, "hour"),), (Bound(2_500_000_001, "month"),), 3
+    ),
+    priority="batch",
+    weight=7,
+    admin=True,
+    expires_at=1_900_000_000.5,
+    metadata={"team": "blue", "note": "ünïcode 🎈"},
+)
+
+
+def key(number: int) -> StoredKey:
+    return StoredKey(f"key-{number}", f"{number:064d}", 1.0)
+
+
+async def test_a_key_comes_back_as_it_was_put_in(store):
+    every = StoredKey("every", "2" * 64, 1.0, models=None)
+    for each in (FULL, every):
+        await store.keys.add(each)
+    assert await store.keys.all() == [every, FULL]
+
+
+async def test_no_keys_are_no_keys_of_version_zero(store):
+    assert (await store.keys.version(), await store.keys.all()) == (0, [])
+
+
+async def test_every_change_raises_the_version(store):
+    versions = [await store.keys.version()]
+    await store.keys.add(key(1))
+    versions.append(await store.keys.version())
+    await store.keys.rotate("key-1", "f" * 64, 5.0)
+    versions.append(await store.keys.version())
+    await store.keys.revoke("key-1", 5.0)
+    versions.append(await store.keys.version())
+    assert versions == sorted(set(versions))
+
+
+async def test_what_is_refused_changes_nothing_and_raises_no_version(store):
+    await store.keys.add(key(1))
+    before = (await store.keys.version(), await store.keys.all())
+    for refused, kind in (
+        (store.keys.add(StoredKey("key-1", "e" * 64, 1.0)), KeyExists),
+        (store.keys.add(StoredKey("other", key(1).digest, 1.0)), KeyExists),
+        (store.keys.revoke("nobody", 1.0), UnknownKey),
+        (store.keys.rotate("nobody", "e" * 64, 1.0), UnknownKey),
+    ):
+        with pytest.raises(kind) as caught:
+            await refused
+        assert key(1).digest not in str(caught.value)
+    assert (await store.keys.version(), await store.keys.all()) == before
+
+
+async def test_a_revoked_key_stays_revoked_as_it_was_first(store):
+    await store.keys.add(key(1))
+    assert (await store.keys.revoke("key-1", 5.0)).revoked_at == 5.0
+    assert (await store.keys.revoke("key-1", 9.0)).revoked_at == 5.0
+    with pytest.raises(RevokedKey, match="was revoked: make another one"):
+        await store.keys.rotate("key-1", "f" * 64, 9.0)
+    with pytest.raises(KeyExists):
+        await store.keys.add(key(1))
+
+
+async def test_after_a_rotation_the_digest_before_is_known_with_its_end(store):
+    await store.keys.add(key(1))
+    rotated = await store.keys.rotate("key-1", "f" * 64, 99.5)
+    assert [rotated] == await store.keys.all()
+    assert (rotated.digest, rotated.previous_digest, rotated.previous_until) == (
+        "f" * 64,
+        key(1).digest,
+        99.5,
+    )
+
+
+async def test_a_key_cannot_be_rotated_to_the_secret_of_another(store):
+    await store.keys.add(key(1))
+    await store.keys.add(key(2))
+    with pytest.raises(KeyExists):
+        await store.keys.rotate("key-1", key(2).digest, 1.0)
+
+
+async def test_many_changes_at_once_each_count(store):
+    await asyncio.gather(*(store.keys.add(key(number)) for number in range(20)))
+    assert len(await store.keys.all()) == 20
+    assert await store.keys.version() == 20
+
+
+async def test_a_secret_is_the_same_for_everyone_who_asks(store):
+    found = await asyncio.gather(*(store.secret("signing", bytes([number]) * 32) for number in range(8)))
+    assert len(set(found)) == 1
+    assert await store.secret("other", b"\x00\xff") == b"\x00\xff"
+
+
+def test_no_digest_is_shown_where_a_key_is():
+    assert FULL.digest not in repr(FULL)
+
+
+def test_an_allowance_is_written_as_the_configuration_writes_it():
+    assert described(FULL.allowance) == {
+        "requests": ["5/minute", "100/day"],
+        "tokens": ["9/hour"],
+        "usd": ["2.500000001/month"],
+        "concurrent": 3,
+    }
+    assert allowance_of(described(FULL.allowance)) == FULL.allowance
