@@ -7,7 +7,8 @@
 What redis-py takes as a query it takes here, too, such as ?ssl_ca_certs=/path/to/ca.pem; and ?sentinel_password=.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -25,7 +26,19 @@ CONNECTIONS = 32
 SENTINEL_PORT = 26379
 
 
-def connect(url: str, timeout_seconds: float) -> Client:
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client, and the sentinels that tell it where to go."""
+
+    client: Client
+    sentinels: Sequence[Redis] = ()
+
+    async def close(self) -> None:
+        for each in (self.client, *self.sentinels):
+            await each.aclose()
+
+
+def connect(url: str, timeout_seconds: float) -> Connection:
     """A client that connects when it is first asked. Whatever takes longer than the bound fails, and nothing is asked
     twice: who asks decides what comes then. Raises ValueError where the URL is not one.
     """
@@ -38,16 +51,16 @@ def connect(url: str, timeout_seconds: float) -> Client:
     }
     plain = url.replace(f"{plus}{kind}", "", 1)
     if kind == "cluster":
-        return RedisCluster.from_url(plain, **(bounds | {"retry": Retry(NoBackoff(), 1)}))
+        return Connection(RedisCluster.from_url(plain, **(bounds | {"retry": Retry(NoBackoff(), 1)})))
     if kind == "sentinel":
         return _watched(plain, bounds, tls=scheme == "rediss")
     pool = BlockingConnectionPool.from_url(
         plain, max_connections=CONNECTIONS, timeout=timeout_seconds, **bounds
     )
-    return Redis.from_pool(pool)
+    return Connection(Redis.from_pool(pool))
 
 
-def _watched(url: str, bounds: Mapping[str, Any], *, tls: bool) -> Client:
+def _watched(url: str, bounds: Mapping[str, Any], *, tls: bool) -> Connection:
     """The master that sentinels know by this name."""
     parts = urlsplit(url)
     name = parts.path.strip("/")
@@ -69,5 +82,4 @@ def _watched(url: str, bounds: Mapping[str, Any], *, tls: bool) -> Client:
         **given,
         **bounds,
     )
-    client: Redis = sentinels.master_for(name, max_connections=CONNECTIONS)
-    return client
+    return Connection(sentinels.master_for(name, max_connections=CONNECTIONS), sentinels.sentinels)

@@ -32,8 +32,8 @@ def counters(settings: config.Config, workers: int, timed: Callable[[float], Non
     from app.redis_connection import connect  # noqa: PLC0415
 
     redis = settings.redis
-    client = connect(settings.redis.url.get_secret_value(), redis.timeout_seconds)
-    shared = Shared(client, redis.prefix, redis.timeout_seconds, timed)
+    connection = connect(settings.redis.url.get_secret_value(), redis.timeout_seconds)
+    shared = Shared(connection, redis.prefix, redis.timeout_seconds, timed)
     return Surviving(shared, settings.limits.offline_share / workers)
 
 

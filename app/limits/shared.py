@@ -21,7 +21,7 @@ import orjson
 from redis.exceptions import NoScriptError, RedisError
 
 from app.limits.counters import Counter, Demand, Gone, Verdict, wait_seconds
-from app.redis_connection import Client
+from app.redis_connection import Client, Connection
 
 LEASE_SECONDS = 60
 """For how long a call holds its slots without being renewed: what a killed worker held is free after that."""
@@ -62,12 +62,13 @@ class Shared:
 
     def __init__(
         self,
-        client: Client,
+        connection: Connection,
         prefix: str,
         timeout_seconds: float,
         timed: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._client = client
+        self._connection = connection
+        self._client = connection.client
         self._prefix = f"{{{prefix}}}:"
         self._timeout_seconds = timeout_seconds
         self._timed = timed
@@ -92,7 +93,7 @@ class Shared:
                 await self.round()
         except Gone:
             pass
-        await self._client.aclose()
+        await self._connection.close()
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         wanted = _Take(demands, lease, asyncio.get_running_loop().create_future())

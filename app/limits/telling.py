@@ -61,7 +61,7 @@ def _left(limits: Limits, verdict: Verdict, place: int) -> float:
 
 def _said(limit: Limit, seconds: int, now: float) -> str:
     if limit.measure is None:
-        return f"{limit.whose} has {limit.written()}, and they are running: ask again when one has ended."
+        return f"{limit.whose} may have {limit.written()}, and so many run: ask again when one has ended."
     verb = "spent its" if limit.measure == "usd" else "used its"
     freed = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{limit.whose} has {verb} {limit.written()}: ask again in {duration(seconds)} ({freed})."
