@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import secrets
 import socket
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from app import config, logs, server
 from app.draining import Draining
-from app.keys.making import new_key
+from app.keys import commands as key_commands
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY
 from app.workers import Workers
@@ -47,10 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(check)
     check.set_defaults(run=_check)
 
-    keys = commands.add_parser("keys", help="make API keys").add_subparsers(required=True, metavar="action")
-    new = keys.add_parser("new", help="make a key, and the lines that let it in")
-    new.add_argument("name", type=_name, help="what the key is called in logs: letters, digits, _ and -")
-    new.set_defaults(run=_new_key)
+    keys = commands.add_parser("keys", help="make, list, end and replace API keys")
+    key_commands.add(keys.add_subparsers(required=True, metavar="action"), _add_config, _load)
 
     twin = commands.add_parser(
         "upstream-sim",
@@ -79,12 +76,6 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
     return int(text)
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
-        raise argparse.ArgumentTypeError("1 to 64 letters, digits, _ or -")
-    return text
 
 
 def _workers(text: str) -> int:
@@ -116,12 +107,6 @@ def _simulate(options: argparse.Namespace) -> None:
             raise
         sys.exit("upstream-sim is not part of this installation: it needs the package from the source tree")
     simulate(options.arguments)
-
-
-def _new_key(options: argparse.Namespace) -> None:
-    key, digest = new_key(options.name)
-    print(f"The key, shown this once:\n\n  {key}\n\nIn hyperbridge.yaml:\n")
-    print(f'keys:\n  - {{id: {options.name}, sha256: {digest}, models: ["*"]}}')
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -2,15 +2,20 @@
 
     Failure
     ├── BadRequest              400  the body is not what the operation takes
-    ├── InvalidKey              401  no key, or one that is not known
+    ├── PromptTooLong           400  the prompt has more tokens than the configuration lets through
+    ├── InvalidKey              401  no key, or one that is not known, or does not count any more
     ├── ForbiddenModel          403  the key may not use this model
+    ├── AdminOnly               403  keys are managed by keys that may
+    ├── ForbiddenGrant          403  a short-lived key asks for another one
     ├── ForbiddenUsage          403  a short-lived key asks for the usage of the one it was made from
     ├── ForbiddenHost           403  single-user mode, asked by a name that is not loopback
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
+    ├── KeyMissing              404  no such key
     ├── WrongMethod             405  the path exists, the method does not
     ├── ForbiddenOrigin         403  without keys, asked by a web page from elsewhere
     ├── ClientTooSlow           408  the rest of the request did not come
+    ├── KeyConflict             409  the key cannot be made or changed so
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
     ├── LimitReached            429  a limit of the key, its user, the model or the gateway, with Retry-After
@@ -119,6 +124,14 @@ class BadRequest(Failure):
     type = "invalid_request_error"
 
 
+class PromptTooLong(Failure):
+    """As OpenAI tells a prompt that does not fit into a model, since clients know what to do then: make it shorter."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "context_length_exceeded"
+
+
 class InvalidKey(Failure):
     status = 401
     type = "invalid_request_error"
@@ -132,6 +145,18 @@ class ForbiddenModel(Failure):
     status = 403
     type = "invalid_request_error"
     code = "model_not_allowed"
+
+
+class AdminOnly(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "admin_only"
+
+
+class ForbiddenGrant(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "ephemeral_key_not_allowed"
 
 
 class ForbiddenUsage(Failure):
@@ -164,6 +189,12 @@ class UnknownModel(Failure):
     code = "model_not_found"
 
 
+class KeyMissing(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "key_not_found"
+
+
 class WrongMethod(Failure):
     status = 405
     type = "invalid_request_error"
@@ -174,6 +205,12 @@ class ClientTooSlow(Failure):
     status = 408
     type = "invalid_request_error"
     code = "request_timeout"
+
+
+class KeyConflict(Failure):
+    status = 409
+    type = "invalid_request_error"
+    code = "key_conflict"
 
 
 class TooLarge(Failure):

@@ -28,6 +28,8 @@ STORE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
 def _one_or_many(value: Any) -> Any:
+    if isinstance(value, list):  # as JSON has it
+        return tuple(value)
     return (value,) if isinstance(value, str) else value
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from app.config.document import Document
 from app.config.faults import Fault, choice, printable, quoted
+from app.config.limits import DATABASE
 from app.config.schema import ALL_MODELS, Server, split_route
 from app.config.values import is_host, is_loopback
 from app.yaml_source import Path
@@ -98,20 +99,26 @@ def _repeated(document: Document, member: str, same: Callable[[str], str], messa
 def _exposure(document: Document) -> Iterator[Fault]:
     place: Path = ("server", "host")
     host = document.text(*place) or Server().host
-    if is_loopback(host) or not is_host(host) or document.at("keys"):
+    if is_loopback(host) or not is_host(host) or _may_have_keys(document):
         return
     shown = f" {printable(host)}" if document.shown(place) else ""
     message = (
         f"at least one key is needed because server.host{shown} is reachable from other machines; "
-        "`hyperbridge keys new NAME` makes one"
+        "`hyperbridge keys new NAME` makes one (or name a database in store.url, and have keys there)"
     )
     yield document.fault(("keys",), message, near=place)
+
+
+def _may_have_keys(document: Document) -> bool:
+    """Whether there are keys in the file, or a database that may hold some: it is looked at when the gateway starts."""
+    store = document.members("store")
+    return bool(document.at("keys")) or bool(store.get("url", DATABASE))
 
 
 def _any_page(document: Document) -> Iterator[Fault]:
     for index in range(len(document.items("server", "cors_origins"))):
         place: Path = ("server", "cors_origins", index)
-        if document.text(*place) == "*" and not document.at("keys"):
+        if document.text(*place) == "*" and not _may_have_keys(document):
             yield document.fault(
                 place, "* needs at least one key: without keys every web page could use this gateway"
             )

@@ -122,7 +122,7 @@ def faults(tmp_path, monkeypatch):
             "2:96: keys[1].id: another key has this id",
         ),
         (
-            DEMO + "server: {host: 0.0.0.0}",
+            DEMO + "server: {host: 0.0.0.0}\nstore: {url: null}",
             "2:16: keys: at least one key is needed because server.host 0.0.0.0 is reachable from other machines;",
         ),
     ],

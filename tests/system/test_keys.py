@@ -3,7 +3,7 @@ from hashlib import sha256
 import httpx
 import pytest
 
-from app.keys.making import new_key
+from app.keys.wanted import new_key
 from tests.support.gateway import gateway_of, twin_configuration
 
 CHAT = "/v1/chat/completions"

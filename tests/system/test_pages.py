@@ -51,7 +51,7 @@ async def test_a_page_of_this_machine_is_the_single_user(client):
 
 async def test_any_page_needs_keys(tmp_path):
     path = tmp_path / "hyperbridge.yaml"
-    path.write_text('server: {cors_origins: ["*"]}\nupstreams: {demo: {kind: demo}}\n')
+    path.write_text('server: {cors_origins: ["*"]}\nupstreams: {demo: {kind: demo}}\nstore: {url: null}\n')
 
     with pytest.raises(
         config.ConfigError, match=r":1:25: server.cors_origins\[0\]: \* needs at least one key"
