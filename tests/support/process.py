@@ -27,10 +27,16 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """A running `hyperbridge serve` on a free port, and its URL; its standard error goes to a file."""
+    """A running `hyperbridge serve` on a free port, and its URL; its standard error goes to a file.
+
+    Where its configuration says nothing else, its database is in this folder too.
+    """
+    environment = {"DATABASE_URL": f"sqlite:///{folder.absolute()}/hyperbridge.db"}
     command = [sys.executable, "-m", "app", "serve", "--port", "0", *arguments]
     with (folder / "stderr").open("w") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
         assert process.stdout is not None
         try:
             found = re.search(r"http://\S+", process.stdout.readline())
