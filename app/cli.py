@@ -14,10 +14,11 @@ from app import config, logs, server
 from app.draining import Draining
 from app.keys import commands as key_commands
 from app.version import VERSION
-from app.worker import CONFIG, COUNT, HASH_KEY
+from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY
 from app.workers import Workers
 
 BACKLOG = 2048
+SIGNING_CHARACTERS = 32
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus-client keeps the numbers of several workers."""
 
@@ -113,11 +114,13 @@ def _serve(options: argparse.Namespace) -> None:
     settings = _load(options.config)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    signing_key = _signing_key(settings, options.config)
     _open_log(settings)
     host = settings.server.host
     listening = _listen(host, settings.server.port if options.port is None else options.port)
     os.environ[CONFIG] = str(options.config.absolute())
     os.environ[HASH_KEY] = os.environ.get(HASH_KEY) or secrets.token_hex(16)
+    os.environ[SIGNING_KEY] = signing_key
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
     os.environ[COUNT] = str(workers)
@@ -126,6 +129,18 @@ def _serve(options: argparse.Namespace) -> None:
         if workers > 1:
             os.environ[SHARED_METRICS] = shared
         _run(settings, workers, listening)
+
+
+def _signing_key(settings: config.Config, path: Path) -> str:
+    """What the environment says; else one for all workers of this start, where no store keeps one for all hosts."""
+    given = config.read_environment(path.absolute().parent).get(SIGNING_KEY, "")
+    if given and len(given) < SIGNING_CHARACTERS:
+        print(
+            f"{SIGNING_KEY} must have at least {SIGNING_CHARACTERS} characters: `openssl rand -hex 32` makes one",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    return given or ("" if settings.store.url is not None else secrets.token_hex(32))
 
 
 def _open_log(settings: config.Config) -> None:

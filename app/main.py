@@ -105,6 +105,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         api.Parts(
             relay=relay,
             keys=keys,
+            registry=registry,
             inventory=inventory,
             routing=routing,
             doctor=Doctor(

@@ -14,8 +14,9 @@ from app.config.values import is_loopback
 from app.contracts import Caller, CannotStart
 from app.errors import BadRequest, KeyConflict, KeyMissing, NoStore
 from app.health import Check
-from app.keys.grants import SECRET_BYTES, Signer
-from app.keys.keyring import Keyring
+from app.keys.granting import WantedGrant
+from app.keys.grants import SECRET_BYTES, Grant, Signer
+from app.keys.keyring import Held, Keyring
 from app.keys.wanted import WantedKey, new_key, of_file, told, unknown_models
 from app.store.faults import KeyExists, RevokedKey, StoreFault, StoreUnavailable, UnknownKey
 from app.store.keys import Keys, StoredKey
@@ -95,12 +96,7 @@ class Registry:
         """The key, which is shown this once, and what is told of it. Raises BadRequest, KeyConflict and NoStore."""
         if wanted.id in self._configured:
             raise KeyConflict(f"The configuration has a key {wanted.id!r}: choose another id.", param="id")
-        unknown = unknown_models(wanted.models, self._settings.models, self._settings.upstreams)
-        if unknown:
-            raise BadRequest(
-                f"'models' names {unknown[0]!r}, which is neither a configured model nor upstream/model.",
-                param="models",
-            )
+        self._must_know(wanted.models)
         now = time.time()
         key, stored = wanted.made(now)
         if stored.expires_at is not None and stored.expires_at <= now:
@@ -139,11 +135,24 @@ class Registry:
         await self._told()
         return key, told(stored, now)
 
+    def lend(self, held: Held, wanted: WantedGrant) -> tuple[str, Grant]:
+        """A short-lived key made from this one. Raises BadRequest, ForbiddenGrant and ForbiddenModel."""
+        self._must_know(wanted.models or ())
+        return wanted.made(held, self._keyring.signer, time.time())
+
     @property
     def _keys(self) -> Keys:
         if self._store is None:
             raise NoStore("This gateway keeps no keys: store.url names no database.")
         return self._store.keys
+
+    def _must_know(self, models: Sequence[str]) -> None:
+        unknown = unknown_models(models, self._settings.models, self._settings.upstreams)
+        if unknown:
+            raise BadRequest(
+                f"'models' names {unknown[0][:128]!r}, which is neither a configured model nor upstream/model.",
+                param="models",
+            )
 
     def _changeable(self, id: str) -> None:  # noqa: A002
         if id in self._configured:

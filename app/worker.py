@@ -6,6 +6,7 @@ uvicorn imports `application` in every worker; what the command line decided rea
 import gc
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp
 
@@ -13,6 +14,8 @@ from app import config, logs
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
+SIGNING_KEY = "HYPERBRIDGE_SIGNING_KEY"
+"""What short-lived keys are signed with; the store's own secret where it is empty."""
 COUNT = "HYPERBRIDGE_WORKER_COUNT"
 """How many workers there are, among whom limits are divided where nothing counts them together."""
 
@@ -24,7 +27,13 @@ def application() -> ASGIApp:
     sink = logs.set_up(settings.logs.level, settings.logs.file, _secrets(settings))
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set
 
-    app = create_app(settings, sink, hash_key=os.environ.get(HASH_KEY, ""), workers=int(os.environ.get(COUNT, "1")))
+    app = create_app(
+        settings,
+        sink,
+        hash_key=os.environ.get(HASH_KEY, ""),
+        signing_key=os.environ.get(SIGNING_KEY, ""),
+        workers=int(os.environ.get(COUNT, "1")),
+    )
     # What lives from here to the end need not be looked at by the collector again; with the default
     # thresholds it takes 10 to 60 ms out of the slowest requests (docs/decisions/0003).
     gc.collect()
@@ -35,10 +44,19 @@ def application() -> ASGIApp:
 
 def _secrets(settings: config.Config) -> list[str]:
     """Every credential of the configuration: what no log line may hold."""
-    secrets: list[str] = []
+    secrets = [os.environ.get(name, "") for name in (HASH_KEY, SIGNING_KEY)]
     for upstream in settings.upstreams.values():
         if isinstance(upstream, config.HttpSettings):
             secrets += [value.get_secret_value() for value in upstream.headers.values()]
         if isinstance(upstream, config.HTTP_KINDS) and upstream.api_key is not None:
             secrets.append(upstream.api_key.get_secret_value())
+    for url in (settings.redis.url, settings.store.url):
+        if url is not None:
+            secrets += _passwords(url.get_secret_value())
     return secrets
+
+
+def _passwords(url: str) -> list[str]:
+    """A URL's password, as it is written there and as it is."""
+    written = urlsplit(url).password or ""
+    return [written, unquote(written)]

@@ -12,18 +12,23 @@ from starlette.exceptions import HTTPException
 from app.errors import BadRequest, Failure, UnknownPath, WrongMethod
 from app.health import Doctor
 from app.inventory import Inventory
-from app.keys import Keys
+from app.keys.granting import WantedGrant
+from app.keys.keyring import Keyring
+from app.keys.wanted import WantedKey
 from app.metrics import Metrics
 from app.readiness import Readiness
+from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
 from app.routing.fixed import Fixed
 from app.version import VERSION
 from routers import (
+    admin,
     chat,
     completions,
     docs,
     embeddings,
+    ephemeral,
     health,
     messages,
     metrics,
@@ -51,6 +56,9 @@ SHOWN = (
     rerank.RerankRequest,
     tokens.TokenizeRequest,
     tokens.DetokenizeRequest,
+    WantedGrant,
+    WantedKey,
+    admin.Rotation,
 )
 """Bodies and events that FastAPI does not meet in any signature, since the relay reads and writes them."""
 
@@ -66,7 +74,8 @@ class Parts:
     """What the routers speak for."""
 
     relay: Relay
-    keys: Keys
+    keys: Keyring
+    registry: Registry
     inventory: Inventory
     routing: Fixed
     doctor: Doctor
@@ -108,6 +117,8 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.routing))
+    app.include_router(ephemeral.router(parts.keys, parts.registry))
+    app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(usage.router(parts.keys, parts.reporter))
     app.include_router(health.router(parts.doctor, parts.readiness))
     if parts.metrics is not None:

@@ -13,10 +13,10 @@ from routers.objects import ErrorObject
 
 REFUSED: Mapping[int, str] = {
     400: "The request is wrong, or the upstream finds it so.",
-    401: "No key, or one that is not known.",
-    403: "The key may not use this model, or this host name is not served.",
-    404: "No such model.",
-    409: "The upstream refuses it: a conflict.",
+    401: "No key, or one that is not known, or does not count any more.",
+    403: "The key may not do this, or this host name is not served.",
+    404: "There is no such thing.",
+    409: "A conflict: the upstream, or what is there already, does not let it be.",
     413: "The body is too large.",
     415: "The body is not JSON, or is compressed.",
     422: "The upstream refuses it: a member has the wrong value.",
@@ -55,13 +55,14 @@ def described(
         success["content"] = {"text/event-stream": {"schema": _event_of(event)}}
     return {
         "responses": {200: success, **failures(*REFUSED, shape=failure)},
-        "openapi_extra": {
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": _reference(request)}},
-            }
-        },
+        "openapi_extra": asked(request),
     }
+
+
+def asked(request: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """A body that FastAPI does not read, for the document; its schema is one of `routers.api.SHOWN`."""
+    content = {"application/json": {"schema": _reference(request)}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def failures(*statuses: int, shape: type[BaseModel] = ErrorObject) -> dict[int | str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
-from typing import Annotated
+from typing import Any
 
 import msgspec
 
@@ -47,11 +47,15 @@ class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
     models: tuple[str, ...] | None = None
     user: str | None = None
     priority: Priority | None = None
-    limits: Annotated[_Limits, msgspec.Meta()] = _Limits()
+    limits: _Limits = _Limits()
 
     @property
     def allowance(self) -> Allowance:
-        return UNBOUNDED if self.limits == _Limits() else allowance_of(msgspec.to_builtins(self.limits))
+        return UNBOUNDED if self.limits == _Limits() else allowance_of(self.told())
+
+    def told(self) -> dict[str, Any]:
+        """Its own limits, as they are written in configurations."""
+        return {name: getattr(self.limits, name) for name in self.limits.__struct_fields__}
 
 
 def limits_of(allowance: Allowance) -> _Limits:
