@@ -37,11 +37,13 @@ LABEL org.opencontainers.image.title="HyperBridge API" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/hyperbridge /opt/hyperbridge
 COPY deploy/hyperbridge.yaml /etc/hyperbridge/hyperbridge.yaml
-# Byte code was written by the build; the root file system may be read-only, only /tmp must not be.
+# Byte code was written by the build; the root file system may be read-only, only /tmp and /var/lib/hyperbridge must not be.
 ENV PATH=/opt/hyperbridge/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HYPERBRIDGE_CONFIG=/etc/hyperbridge/hyperbridge.yaml
+# Keys and usage. A volume that is mounted here takes over whose the folder is.
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/hyperbridge
 WORKDIR /etc/hyperbridge
 USER 10001:10001
 EXPOSE 8000

@@ -136,6 +136,7 @@ def test_the_command_of_the_image_answers_and_leaves_nothing_behind_but_in_tmp(t
         "HYPERBRIDGE_CONFIG": str(ROOT / "deploy/hyperbridge.yaml"),
         "HYPERBRIDGE_KEY_SHA256": KEY_SHA256,
         "HYPERBRIDGE_WORKERS": "2",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'kept.db'}",
     }
 
     with subprocess.Popen(
