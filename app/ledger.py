@@ -35,7 +35,7 @@ class Ledger:
     """A reader of records, and the task that writes what it has read.
 
     `unwritten` are the calls that are not in the database yet, `failing` says that it did not take them when it was
-    last asked. `told` hears their number each time.
+    last asked. `told` hears each time how many it did not take.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Ledger:
             if self.failing:
                 _log.warning("the database takes usage again")
             self.failing = False
-        self._told(self.unwritten)
+        self._told(self.unwritten if self.failing else 0)
         return not self.failing
 
     async def _write(self) -> None:

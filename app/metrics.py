@@ -173,7 +173,7 @@ class Metrics:
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         self._unwritten = Gauge(
-            "hyperbridge_ledger_unwritten_requests", "Calls whose usage is not in the database yet.",
+            "hyperbridge_ledger_unwritten_requests", "Calls whose usage the database has not taken; 0 while it does.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
         build = Gauge(
@@ -295,7 +295,7 @@ class Metrics:
         self._redis.observe(seconds)
 
     def unwritten(self, requests: int) -> None:
-        """So many calls wait to be written into the database."""
+        """The database has not taken so many calls."""
         self._unwritten.set(requests)
 
     def exposition(self) -> bytes:

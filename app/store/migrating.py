@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from app.store.database import Database
+from app.store.faults import StoreUnavailable
 
 NEWEST = "0001"
 FOLDER = Path(__file__).parent / "migrations"
@@ -37,7 +38,13 @@ def _upgrade(connection: Connection, revision: str) -> None:
         return
     from alembic import command  # noqa: PLC0415 - a tenth of a second that most starts need not spend
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(FOLDER))
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except CommandError:  # it does not know the revision that it finds
+        raise StoreUnavailable(
+            "its tables were made by a newer version of the gateway: update this one"
+        ) from None

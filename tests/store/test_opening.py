@@ -73,6 +73,14 @@ def test_processes_that_start_together_make_the_tables_once(url):
         assert process.returncode == 0, errors.decode()
 
 
+async def test_a_database_of_a_newer_version_is_left_alone(url):
+    async with opened(url) as store, store._database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreUnavailable, match="made by a newer version of the gateway: update this one"):
+        async with opened(url):
+            pass
+
+
 async def test_what_was_kept_is_there_after_a_restart(url):
     async with opened(url) as store:
         await store.keys.add(StoredKey("a", "1" * 64, 1.0))
