@@ -44,7 +44,10 @@ GOOD: dict[str, dict] = {
     "/detokenize": {"tokens": []},
 }
 
-surface = create_app(config.load(ROOT / "hyperbridge.yaml", {}), Sink(2)).surface
+settings_shown = config.load(ROOT / "hyperbridge.yaml", {}).model_copy(
+    update={"store": config.Store(url=None)}  # it keeps nothing: its database would stand in the repository
+)
+surface = create_app(settings_shown, Sink(2)).surface
 document = schemathesis.openapi.from_dict(surface.openapi())
 
 
@@ -64,7 +67,10 @@ def url(tmp_path_factory) -> Generator[str]:
 
 @pytest.mark.parametrize(
     "operation",
-    [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)],
+    sorted(
+        (each.ok() for each in document.get_all_operations() if isinstance(each, Ok)),
+        key=lambda each: each.path.startswith("/admin"),  # the first key that is made ends single-user mode
+    ),
     ids=lambda each: each.label,
 )
 def test_whatever_is_asked_the_answer_is_one_that_the_document_names(operation, url):
