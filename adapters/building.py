@@ -12,8 +12,9 @@ from adapters.breaking import Breaking
 from adapters.checking import Checking
 from adapters.demo import Demo
 from adapters.directory import Directory
+from adapters.lanes import Budget
 from adapters.openai_http import Address, OpenAIHttp
-from adapters.pacing import Budget, Pacing
+from adapters.pacing import Pacing
 from adapters.pool import Origin, Pool, trust
 from adapters.preparing import Preparing
 from adapters.vllm import Replica, Vllm

@@ -144,7 +144,8 @@ class Outbound:
     which its first content must be here; `hurried` says that the client itself has set a time. `tried` are the
     replicas that this call has failed at. `keeps_text` says that the reading shall remember the text of the answer.
     `priority`, `caller` (its key's id) and `weight` are its place where calls wait; `hedge` says that it is a second
-    attempt beside one that is slow. `tokens` is how many it may take, prompt and answer.
+    attempt beside one that is slow. `prompt_tokens` and `answer_tokens` are how many it may take; 0 where that is not
+    counted.
     """
 
     operation: Operation
@@ -161,7 +162,12 @@ class Outbound:
     caller: str = ""
     weight: int = 1
     hedge: bool = False
-    tokens: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.answer_tokens
 
 
 class Answer(Protocol):

@@ -40,13 +40,11 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
         caller=call.caller.id,
         weight=call.caller.weight,
         hedge=hedge,
-        tokens=0 if unbounded_tokens is None else _tokens(call, route, unbounded_tokens),
+        prompt_tokens=0 if unbounded_tokens is None else estimate.input_tokens(call),
+        answer_tokens=0
+        if unbounded_tokens is None
+        else estimate.output_tokens(call, route, unbounded_tokens),
     )
-
-
-def _tokens(call: Call, route: Route, unbounded: int) -> int:
-    """How many the call may take, prompt and answer."""
-    return estimate.input_tokens(call) + estimate.output_tokens(call, route, unbounded)
 
 
 def asks_usage_itself(call: Call) -> bool:

@@ -62,15 +62,28 @@ class Pace:
         """How much of it is used at the upstream, at least, by all who share the account, as far as is known.
 
         What it had counted when it was asked, and the calls since then, less what has come back. A count told in whole
-        numbers may be off by one.
+        numbers may be off by one. Above the limit only where the upstream itself says so.
         """
         heard = self._heard
         if heard is None or heard.level.remaining is None or now - heard.asked > FORGET_SECONDS:
             return 0.0
-        level = heard.level
-        assert level.remaining is not None
-        counted = max(0, level.limit - level.remaining - 1)
-        return max(0.0, counted + granted - heard.granted - (now - heard.asked) * level.limit / 60)
+        limit = heard.level.limit
+        back = (now - heard.asked) * limit / 60
+        counted = max(0.0, _counted(heard.level) - back)
+        since = granted - heard.granted - max(0.0, back - _counted(heard.level))
+        return max(counted, min(float(limit), counted + max(0.0, since)))
+
+
+def _counted(level: Level) -> float:
+    """What was used of it. Nothing is less than 0 left, but what takes longer than a minute to come back is owed."""
+    assert level.remaining is not None
+    if level.remaining == 0 and level.reset_seconds is not None and level.reset_seconds > _FULL_SECONDS:
+        return (level.reset_seconds - 1) * level.limit / 60
+    return max(0.0, level.limit - level.remaining - 1)
+
+
+_FULL_SECONDS = 61.0
+"""A minute, and the second that resets are rounded up by."""
 
 
 class Caution:

@@ -5,7 +5,7 @@ request. What the upstream allows is what an ideal client would get, who asks th
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -123,9 +123,9 @@ async def paced(load: Load, gateways: int = 1, redis_url: str | None = None) -> 
 
 
 def configuration(load: Load, url: str, redis_url: str | None) -> str:
-    """A gateway in front of the upstream, which it knows to allow so many requests a minute at first."""
+    """A gateway in front of the upstream, which knows what it allows in a minute at first."""
     redis = f'redis: {{url: "{redis_url}"}}\n' if redis_url else ""
-    pacing = f"{{requests_per_minute: {load.requests}}}"
+    pacing = f"{{requests_per_minute: {load.requests}, tokens_per_minute: {load.tokens}}}"
     return (
         f'upstreams:\n  up: {{kind: nebius, url: "{url}", api_key: {UPSTREAM_KEY}, pacing: {pacing}}}\n'
         f'models:\n  {ALIAS}: {{upstream: up, model: "{load.model}"}}\n{redis}'
@@ -133,17 +133,12 @@ def configuration(load: Load, url: str, redis_url: str | None) -> str:
 
 
 def ideal(load: Load, seconds: float) -> int:
-    """How many requests the limits allow in so many seconds to who asks whenever there is room."""
+    """How many requests the limits allow in so many seconds to who asks whenever there is room for the whole of one."""
     limits = Limits(load.requests, load.tokens, 0.0, load.window_seconds)
-    prompt = prompt_tokens(_body(load, load.model))
-    settling: deque[float] = deque()
+    tokens = prompt_tokens(_body(load, load.model)) + WORDS
     served = 0
     for step in range(int(seconds / STEP_SECONDS)):
-        now = step * STEP_SECONDS
-        while settling and settling[0] <= now:
-            limits.settle(WORDS, settling.popleft())
-        while limits.admit(prompt, "default", now).served_as:
-            settling.append(now + load.answer_seconds)
+        while limits.admit(tokens, "default", step * STEP_SECONDS).served_as:
             served += 1
     return served
 
