@@ -1,30 +1,15 @@
-"""The settings of what may be used: limits, prices, the Redis that counts, the database that remembers."""
+"""The settings of what may be used, and of what it costs."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app import catalogue
 from app.allowance import MOST, Allowance, Bound, Measure, Scope
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, Flag, FromText, Seconds, expects, wrong
-
-REDIS_SCHEMES = (
-    "redis",
-    "rediss",
-    "unix",
-    "redis+sentinel",
-    "rediss+sentinel",
-    "redis+cluster",
-    "rediss+cluster",
-)
-SQLITE = "sqlite:///"
-DATABASE = f"{SQLITE}hyperbridge.db"
-STORE_SCHEMES = ("sqlite", "postgresql", "postgres")
+from app.config.values import EmptyIsNull, File, Flag, FromText, expects, wrong
 
 
 def _one_or_many(value: Any) -> Any:
@@ -107,90 +92,6 @@ class Limits(Settings):
     offline_share: Annotated[float, Field(ge=0, le=1), FromText] = Field(
         default=1.0,
         description="the share of each limit that this host admits by itself while Redis is gone; 0 refuses all",
-    )
-
-
-def _redis_url(secret: SecretStr) -> SecretStr:
-    return _of_scheme(secret, REDIS_SCHEMES, "redis://host:port")
-
-
-def _store_url(secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-    """A file's path is made absolute: below the configuration's folder where it is relative."""
-    if secret is None:
-        return None
-    text = _of_scheme(
-        secret, STORE_SCHEMES, "sqlite:///file or postgresql://user@host/name"
-    ).get_secret_value()
-    if urlsplit(text).scheme != "sqlite":
-        return secret
-    path = text.removeprefix(SQLITE)
-    if path == text or path in {"", ":memory:"} or path.endswith("/"):
-        raise wrong("must name a file: sqlite:///file below this file's folder, or sqlite:////folder/file")
-    folder: Path = info.context["folder"] if info.context else Path()
-    return SecretStr(f"{SQLITE}{(folder / path).absolute()}")
-
-
-def _of_scheme(secret: SecretStr, schemes: tuple[str, ...], example: str) -> SecretStr:
-    text = secret.get_secret_value()
-    try:
-        scheme = urlsplit(text).scheme
-    except ValueError:
-        scheme = ""
-    if scheme not in schemes or not text.isprintable():
-        raise wrong(f"must be a URL like {example}; it begins with one of {', '.join(schemes)}")
-    return secret
-
-
-def _prefix(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text):
-        raise wrong("must be 1 to 64 letters, digits and . _ -")
-    return text
-
-
-class Redis(Settings):
-    """What is counted together by all workers and hosts."""
-
-    url: Annotated[
-        SecretStr | None,
-        EmptyIsNull,
-        expects(
-            "a URL: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host/name or redis+cluster://"
-        ),
-    ] = Field(default=None, description="the server, with user and password; null is this process alone")
-    timeout_seconds: Annotated[float, Field(gt=0, le=10), FromText] = Field(
-        default=0.1, description="how long one question may take before the server counts as gone"
-    )
-    prefix: Annotated[str, AfterValidator(_prefix)] = Field(
-        default="hyperbridge", description="what its keys begin with; another for each installation"
-    )
-
-    @model_validator(mode="after")
-    def _known(self) -> "Redis":
-        if self.url is not None:
-            _redis_url(self.url)
-        return self
-
-
-class Store(Settings):
-    """The database of keys and usage."""
-
-    url: Annotated[
-        SecretStr | None,
-        AfterValidator(_store_url),
-        EmptyIsNull,
-        Field(
-            validate_default=True,
-            json_schema_extra={
-                "expects": "a URL: sqlite:///file or postgresql://user:password@host/name",
-                "default": DATABASE,
-            },
-        ),
-    ] = Field(
-        default=SecretStr(DATABASE),
-        description="the database; a file's relative path starts at this file's folder; null is none",
-    )
-    flush_seconds: Seconds = Field(
-        default=1.0, description="how often usage is written: what a killed worker loses at most"
     )
 
 

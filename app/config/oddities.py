@@ -4,7 +4,9 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
+from app.allowance import UNBOUNDED
 from app.config.document import Document
 from app.config.faults import Fault
 from app.config.schema import ALL_MODELS, Sections
@@ -20,9 +22,11 @@ def oddities(sections: Sections, document: Document) -> Iterator[Fault]:
         _idle_keys(sections),
         _unusual_urls(sections),
         _written_secrets(sections, document),
+        _written_passwords(sections, document),
         _plain_transport(sections),
         _absent_files(sections),
         _copies(sections),
+        _divided_limits(sections),
     )
     return itertools.starmap(document.fault, found)
 
@@ -58,6 +62,12 @@ def _written_secrets(sections: Sections, document: Document) -> Iterator[Oddity]
             yield place, "is written in the file; ${NAME} would keep the key out of it"
 
 
+def _written_passwords(sections: Sections, document: Document) -> Iterator[Oddity]:
+    for path, url in ((("redis", "url"), sections.redis.url), (("store", "url"), sections.store.url)):
+        if url is not None and urlsplit(url.get_secret_value()).password and path not in document.hidden:
+            yield path, "holds a password that is written in the file; ${NAME} would keep it out of there"
+
+
 def _plain_transport(sections: Sections) -> Iterator[Oddity]:
     for path, upstream in _http(sections):
         if not isinstance(upstream, Nebius):
@@ -90,3 +100,12 @@ def _copies(sections: Sections) -> Iterator[Oddity]:
     for name, upstream in sections.upstreams.items():
         if isinstance(upstream, Embedded) and sections.server.workers > 1:
             yield ("upstreams", name), f"each of the {sections.server.workers} workers loads its own copy"
+
+
+def _divided_limits(sections: Sections) -> Iterator[Oddity]:
+    limited = sections.limits.rules or any(key.limits.allowance != UNBOUNDED for key in sections.keys)
+    if limited and sections.redis.url is None and sections.server.workers > 1:
+        yield (
+            ("limits",),
+            f"each of the {sections.server.workers} workers has its part of every limit; redis.url counts them together",
+        )

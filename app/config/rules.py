@@ -5,9 +5,9 @@ They read the document itself, not the validated settings, so that one mistake d
 
 from collections.abc import Callable, Iterator
 
+from app.config.databases import DATABASE
 from app.config.document import Document
 from app.config.faults import Fault, choice, printable, quoted
-from app.config.limits import DATABASE
 from app.config.schema import ALL_MODELS, Server, split_route
 from app.config.values import is_host, is_loopback
 from app.yaml_source import Path

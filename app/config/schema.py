@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from app.config.databases import Redis, Store
 from app.config.document import Substituted
-from app.config.limits import AllowanceSettings, Limits, Price, Prices, Redis, Store
+from app.config.limits import AllowanceSettings, Limits, Price, Prices
 from app.config.settings import Settings
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.config.limits import SQLITE
+from app.config.databases import SQLITE
 from app.store.faults import StoreUnavailable
 
 PATIENCE_SECONDS = 5.0

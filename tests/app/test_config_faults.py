@@ -51,6 +51,40 @@ def faults(tmp_path, monkeypatch):
             DEMO + "server: {port: 65536}",
             "2:16: server.port: must be a whole number from 0 to 65535, not 65536",
         ),
+        (
+            DEMO + "limits: {rules: [{per: key, requests: 5/week}]}",
+            "2:39: limits.rules[0].requests: must be an amount a period, like 100/hour; periods are minute, hour, day, month",
+        ),
+        (
+            DEMO + "limits: {rules: [{per: key, usd: [5/day, 0/day]}]}",
+            "2:34: limits.rules[0].usd: must be above 0 and at most 9007199.254740991 a period",
+        ),
+        (
+            DEMO + "limits: {rules: [{per: keys, requests: 5/day}]}",
+            "2:24: limits.rules[0].per: must be one of key, key+model, user, model, everyone, not 'keys'; did you mean 'key'?",
+        ),
+        (
+            DEMO + "limits: {rules: [{per: key}]}",
+            "2:18: limits.rules[0]: must set one of requests, tokens, usd, concurrent",
+        ),
+        (
+            DEMO + "redis: {url: 'http://u:secret@host'}",
+            "2:14: redis.url: must be a URL like redis://host:port; it begins with one of redis, rediss, unix, "
+            "redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster",
+        ),
+        (
+            DEMO + "redis: {url: 'redis+sentinel://host:26379'}",
+            "2:14: redis.url: must end in the name of the sentinels' master, like redis+sentinel://host:26379/name",
+        ),
+        (
+            DEMO + "redis: {url: 'redis://host:0/0?tls=1'}",
+            "2:14: redis.url: knows no 'tls' behind its ?; known are db, ",
+        ),
+        (
+            DEMO + "redis: {url: 'redis://host:99999'}",
+            "2:14: redis.url: must be a URL like redis://host:port",
+        ),
+        (DEMO + "redis: {prefix: 'a b'}", "2:17: redis.prefix: must be 1 to 64 letters, digits and . _ -"),
         (DEMO + "server: {workers: 0}", "2:19: server.workers: must be a whole number from 1 to 64, not 0"),
         (DEMO + "server: {host: a b}", "2:16: server.host: must be an address or a host name"),
         (DEMO + "server: {host: 127.1}", "2:16: server.host: must be an address or a host name"),
