@@ -26,7 +26,7 @@ def test_the_default_configuration_works_with_no_variable_and_no_warning():
 
 
 def test_the_default_configuration_fits_on_a_page():
-    assert len(DEFAULT.read_text("utf-8").splitlines()) <= 80
+    assert len(DEFAULT.read_text("utf-8").splitlines()) <= 90
 
 
 def test_every_example_in_the_default_configuration_is_a_valid_one(tmp_path):
@@ -42,7 +42,8 @@ def test_every_example_in_the_default_configuration_is_a_valid_one(tmp_path):
     }
     assert set(config.models) == {"demo", "llama", "trading-analysis"}
     assert [key.id for key in config.keys] == ["frontend"]
-    assert all("file yet" in warning or "own copy" in warning for warning in config.warnings)
+    odd = ("file yet", "own copy", "part of every limit")
+    assert all(any(each in warning for each in odd) for warning in config.warnings)
 
 
 @pytest.mark.parametrize("page", [DEFAULT, REFERENCE])
