@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.store.faults import StoreUnavailable
 from app.store.opening import opened
-from app.store.usage import DAY_SECONDS, HOUR_SECONDS, MAX_ROWS, Line, Query, Sums
+from app.store.usage import DAY_SECONDS, HOUR_SECONDS, MAX_ROWS, Column, Line, Query, Sums
 
 DAY = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
 LINE = Line(DAY, "front", "words", "twin", "twin", "chat", "ok")
@@ -70,7 +70,7 @@ async def test_writers_with_the_same_rows_do_not_lock_each_other_out(url):
 async def test_every_column_tells_rows_apart(store):
     other = Line(DAY + HOUR_SECONDS, "b", "b", "b", "b", "b", "failed")
     await store.usage.add("a", 0, [(LINE, ONE), (other, ONE)])
-    columns = {
+    columns: dict[Column, list] = {
         "key": ["b", "front"],
         "model": ["b", "words"],
         "upstream": ["b", "twin"],

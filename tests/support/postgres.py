@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 from tests.deploy.files import tool
 
@@ -26,7 +27,7 @@ class Postgres:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: int(each.parent.name))
         self._programs = os.pathsep.join([*map(str, reversed(found)), os.environ.get("PATH", "")])
         # it refuses to run as root
-        self._account = (
+        self._account: Any = (
             {"user": "postgres", "group": "postgres", "extra_groups": []} if not os.getuid() else {}
         )
 

@@ -270,3 +270,14 @@ def test_a_gateway_whose_database_cannot_be_opened_does_not_start(tmp_path, stor
     assert said in errors
     assert "Traceback" not in errors
     assert "geheim" not in errors
+
+
+async def test_a_short_lived_key_sees_no_usage_and_is_counted_for_the_key_that_made_it(kept):
+    made = await kept.post("/v1/keys/ephemeral", json={"models": ["words"]}, headers=of(ALICE))
+    assert made.status_code in {200, 201}, made.text
+    visitor = made.json()["key"]
+    assert (await kept.post(CHAT, json=BODY, headers=of(visitor))).status_code == 200
+    answer = await kept.get("/v1/usage", headers=of(visitor))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "usage_not_allowed")
+    found = await told(kept, ALICE, 1, by="key")
+    assert [row["key"] for row in found["data"]] == ["alice"]
