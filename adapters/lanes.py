@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from app.contracts import WAIT_BOUNDS, Dropped, Outbound, Priority
 from app.errors import Failure, UpstreamLimited
-from app.limits.counters import Counter, Counters, Demand, Verdict
+from app.limits.counters import Counter, Counters, Demand, Verdict, part
 from app.pace import Caution, Pace
 from app.queueing import SHARES, FairQueue, Ticket
 from app.ratelimit_headers import Limits, Measure
@@ -169,9 +169,8 @@ class Lane:
         try:
             if pause_seconds is not None:
                 counter = grant.demands[0][0]
-                full = (
-                    counter.limit - 1 + pause_seconds * counter.limit / 60
-                )  # so that one more may go after that time
+                limit = part(counter, self._counters.share)
+                full = limit - 1 + pause_seconds * limit / 60  # so that one more may go after that time
                 missing = max(0, math.ceil(full - await self._look(counter)))
                 self._ready = max(self._ready, now + pause_seconds)
         finally:
@@ -254,7 +253,8 @@ class Lane:
         """How much is used by what the upstream says, and what is not in that: the requests since then, and the answers
         that are still written, which it counts when they are over.
         """
-        return self._paces[measure].used(now, self.granted if measure == "requests" else self.written_tokens)
+        since = self.granted if measure == "requests" else self.written_tokens
+        return self._paces[measure].used(now, since) * self._counters.share
 
     def _is_short(self, now: float) -> bool:
         """Whether more seems to be used at the upstream than is known here, by more than counts are off by."""
@@ -262,6 +262,7 @@ class Lane:
             limit = self.limit(measure)
             if limit is not None:
                 used, at = self._last_used.get(self._name(measure), (0.0, now))
+                limit = max(1, int(limit * self._counters.share))
                 known = max(0.0, used - (now - at) * limit / 60)
                 if self._told(measure, now) - known > 1 + limit * ROUNDING:
                     return True
@@ -349,14 +350,13 @@ class Lane:
     def _wait_seconds(self, outbound: Outbound, now: float) -> float:
         """How long a call that comes now would wait, about."""
         ahead = self._queue.ahead(outbound.priority, outbound.caller, outbound.weight)
-        paces = [limit for measure in MEASURES if (limit := self.limit(measure)) is not None]
-        requests = self.limit("requests")
-        a_turn = 60 / requests if requests is not None else 0.0
-        tokens = self.limit("tokens")
-        if tokens is not None:
-            a_turn = max(a_turn, outbound.tokens * 60 / tokens)
-        if self._turns >= FEWEST and paces:
-            a_turn = max(a_turn, self._gap_seconds)
+        turns = {
+            self._measure(counter): amount * 60 / part(counter, self._counters.share)
+            for counter, amount in self._demands(outbound.tokens)
+        }
+        if self._turns >= FEWEST:  # better than a guess that all others are as large as this one
+            turns["tokens"] = self._gap_seconds
+        a_turn = max(turns.values(), default=0.0)
         return max(0.0, self._ready - now) + ahead * a_turn
 
     def _dropped(self, reason: Dropped, seconds: float, said: str) -> UpstreamLimited:
@@ -416,7 +416,7 @@ class Lane:
         limit = self.limit("requests")
         gap = now - self._last_turn
         self._last_turn = now
-        if limit is None or gap <= SLOWEST * 60 / limit:
+        if limit is None or gap <= SLOWEST * 60 / (limit * self._counters.share):
             self._turns += 1
             self._gap_seconds += (gap - self._gap_seconds) * (SMOOTHING if self._turns > 1 else 1.0)
 

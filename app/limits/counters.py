@@ -59,7 +59,13 @@ class Gone(Exception):
 
 
 class Counters(Protocol):
-    """Where counts are held. Both methods name the call that they are for by its `lease`."""
+    """Where counts are held. Both methods name the call that they are for by its `lease`.
+
+    `share` is the part of each limit that is counted here, where others admit the rest; 1 where all count together.
+    """
+
+    @property
+    def share(self) -> float: ...
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         """Meet all demands or none."""

@@ -29,7 +29,7 @@ class Memory:
     gone = False
 
     def __init__(self, share: float = 1.0, clock: Callable[[], float] = time.time) -> None:
-        self._share = share
+        self.share = share
         self._clock = clock
         self._counts: dict[str, tuple[Counter, float, float]] = {}
         """Of buckets and windows: what was used, and when that was so (a window's beginning)."""
@@ -43,7 +43,7 @@ class Memory:
         """Nothing to do."""
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
-        now, share = self._clock(), self._share
+        now, share = self._clock(), self.share
         levels = [self._used(counter, now) for counter, _ in demands]
         for index, (counter, amount) in enumerate(demands):
             limit = part(counter, share)
@@ -87,7 +87,7 @@ class Memory:
         if kind == "window":
             return used if at == window_start(counter.period, now) else 0.0
         if now > at:
-            used -= (now - at) * part(counter, self._share) / BUCKET_SECONDS[counter.period]
+            used -= (now - at) * part(counter, self.share) / BUCKET_SECONDS[counter.period]
         return used if used > 0 else 0.0
 
     def _set(self, counter: Counter, used: float, now: float) -> None:

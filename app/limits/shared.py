@@ -60,6 +60,8 @@ class Shared:
     `timed` is told how long each answer took, in seconds.
     """
 
+    share = 1.0
+
     def __init__(
         self,
         connection: Connection,

@@ -41,6 +41,10 @@ class Surviving:
         """Whether Redis is gone."""
         return self._alone is not None
 
+    @property
+    def share(self) -> float:
+        return 1.0 if self._alone is None else self._share
+
     async def start(self) -> None:
         """Look whether Redis is there; a gateway starts without it, too."""
         self._shared.start()
