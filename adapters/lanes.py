@@ -94,6 +94,8 @@ class Lane:
         self._caution = Caution()
         self.limited = self._budget.requests is not None or self._budget.tokens is not None
         """Whether there is a limit, or was one."""
+        self._owed = 0.0
+        """The part of a request that calls have become dearer by and did not take yet."""
         self.granted = 0
         """How many calls were let go."""
         self.written_tokens = 0
@@ -122,13 +124,12 @@ class Lane:
         return self._queue.waiting(priority)
 
     def counts(self, measure: Measure) -> bool:
-        return self._paces[measure].limit(_now()) is not None
+        return self._limit(measure) is not None
 
-    def limit(self, measure: Measure) -> int | None:
-        """The pace that is kept: the limit in force, less what caution takes."""
-        now = _now()
-        limit = self._paces[measure].limit(now)
-        return None if limit is None else max(1, int(limit * self._caution.share(now)))
+    def pace(self, measure: Measure) -> int | None:
+        """How much is asked for in a minute: the limit in force, less what caution takes."""
+        limit = self._limit(measure)
+        return None if limit is None else max(1, int(limit * self._caution.share(_now())))
 
     # What a call does
 
@@ -156,7 +157,7 @@ class Lane:
         """The call is over and has used so many tokens; one that was not `sent` took nothing."""
         self._running -= 1
         if grant is not None:
-            self._settle(grant, int(sent), tokens if sent else 0)
+            self._settle(grant, tokens, sent=sent)
 
     async def refused(self, grant: Grant | None, pause_seconds: float | None) -> None:
         """The upstream said 429, and when to come again: until then nobody has a part in the budget."""
@@ -174,15 +175,12 @@ class Lane:
                 missing = max(0, math.ceil(full - await self._look(counter)))
                 self._ready = max(self._ready, now + pause_seconds)
         finally:
-            if self._measure(grant.demands[0][0]) == "requests":
-                self._settle(grant, 1 + missing, 0)
-            else:
-                self._settle(grant, 1, grant.demands[0][1] + missing)
+            self._settle(grant, 0, more=missing)
 
     def hear(self, limits: Limits, asked: float, granted: int) -> None:
         """What an answer said of the upstream's limits; its call was asked at this moment, with so many let go before."""
         now = _now()
-        before = [self.limit(measure) for measure in MEASURES]
+        before = [self._limit(measure) for measure in MEASURES]
         end = math.inf if limits.window_seconds is None else now + limits.window_seconds
         for measure in MEASURES:
             level = limits.of(measure)
@@ -194,7 +192,7 @@ class Lane:
             self._caution.warn(asked, now)
         if self._is_short(now) and self._correcting is None and not self._closed:
             self._correcting = asyncio.ensure_future(self._correct())
-        if before != [self.limit(measure) for measure in MEASURES]:
+        if before != [self._limit(measure) for measure in MEASURES]:
             self._wake()
 
     async def close(self) -> None:
@@ -213,13 +211,20 @@ class Lane:
     def _measure(self, counter: Counter) -> Measure:
         return "requests" if counter.name == self._name("requests") else "tokens"
 
+    def _limit(self, measure: Measure) -> int | None:
+        return self._paces[measure].limit(_now())
+
     def _demands(self, tokens: int) -> Sequence[Demand]:
+        """What a call takes of the budget: somewhat more of it than it asks for, where caution makes calls dearer. So
+        they become fewer, and what the budget holds stays as it is.
+        """
+        dearer = 1 / self._caution.share(_now())
         demands = []
         for measure in MEASURES:
-            limit = self.limit(measure)
+            limit = self._limit(measure)
             if limit is not None:  # more than the whole limit counts as the whole
-                amount = 1 if measure == "requests" else min(tokens, limit)
-                demands.append((Counter(self._name(measure), "bucket", limit), amount))
+                amount = int(dearer + self._owed) if measure == "requests" else math.ceil(tokens * dearer)
+                demands.append((Counter(self._name(measure), "bucket", limit), min(amount, limit)))
         return demands
 
     async def _take(self, demands: Sequence[Demand]) -> Grant | None:
@@ -233,14 +238,20 @@ class Lane:
             return None
         self._ready = now
         self.granted += 1
+        counter, amount = demands[0]
+        if self._measure(counter) == "requests":
+            self._owed = max(0.0, self._owed + 1 / self._caution.share(now) - amount)
         return Grant(demands, lease, verdict, now, self.granted)
 
-    def _settle(self, grant: Grant, requests: int, tokens: int) -> None:
-        """Say what was used of a grant."""
-        self.granted -= requests == 0
+    def _settle(self, grant: Grant, tokens: int, *, sent: bool = True, more: int = 0) -> None:
+        """Say what was used of a grant, and how much `more` of the first of its counters is not to be had."""
+        self.granted -= not sent
+        dearer = 1 / self._caution.share(_now())
         spent = [
-            requests if counter.name == self._name("requests") else tokens for counter, _ in grant.demands
+            (amount if self._measure(counter) == "requests" else math.ceil(tokens * dearer)) if sent else 0
+            for counter, amount in grant.demands
         ]
+        spent[0] = grant.demands[0][1] + more if more else spent[0]
         self._counters.give(grant.demands, spent, grant.lease, grant.verdict)
         if self._queue and any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
             self._wake()
@@ -259,7 +270,7 @@ class Lane:
     def _is_short(self, now: float) -> bool:
         """Whether more seems to be used at the upstream than is known here, by more than counts are off by."""
         for measure in MEASURES:
-            limit = self.limit(measure)
+            limit = self._limit(measure)
             if limit is not None:
                 used, at = self._last_used.get(self._name(measure), (0.0, now))
                 limit = max(1, int(limit * self._counters.share))
@@ -322,7 +333,7 @@ class Lane:
 
     def _give_back(self, grant: Grant | None) -> None:
         if grant is not None:
-            self._settle(grant, 0, 0)
+            self._settle(grant, 0, sent=False)
 
     def _place(self, outbound: Outbound, latest: float) -> Ticket[_Waiter]:
         """A place in the queue. Raises UpstreamLimited where it would be of no use, or there is none."""
@@ -413,7 +424,7 @@ class Lane:
         self._give_back(grant)
 
     def _note_turn(self, now: float) -> None:
-        limit = self.limit("requests")
+        limit = self._limit("requests")
         gap = now - self._last_turn
         self._last_turn = now
         if limit is None or gap <= SLOWEST * 60 / (limit * self._counters.share):

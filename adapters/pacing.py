@@ -66,7 +66,7 @@ class Pacing:
             {
                 measure: min(limits)
                 for measure in MEASURES
-                if (limits := [limit for lane in lanes if (limit := lane.limit(measure)) is not None])
+                if (limits := [limit for lane in lanes if (limit := lane.pace(measure)) is not None])
             },
             {priority: sum(lane.waiting(priority) for lane in lanes) for priority in SHARES},
             {each: Waits(tuple(tally.waits[each]), tally.seconds[each]) for each in SHARES},
