@@ -74,6 +74,10 @@ class Rule(AllowanceSettings):
     per: Scope = Field(
         description="what is counted apart: each key, each key's model, each key's user, each model, or nothing"
     )
+    models: tuple[Annotated[str, expects("a model's name")], ...] = Field(
+        default=(),
+        description="only calls of these, as named in `models`, or upstream/* for those named with their upstream; empty is all",
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> "Rule":

@@ -15,7 +15,17 @@ from app.yaml_source import Path
 
 def broken_rules(document: Document) -> Iterator[Fault]:
     """What does not fit together."""
-    for rule in (_routes, _fallbacks, _aliases, _allowed_models, _key_ids, _key_hashes, _exposure, _any_page):
+    for rule in (
+        _routes,
+        _fallbacks,
+        _aliases,
+        _allowed_models,
+        _limited_models,
+        _key_ids,
+        _key_hashes,
+        _exposure,
+        _any_page,
+    ):
         yield from rule(document)
 
 
@@ -77,6 +87,19 @@ def _allowed_models(document: Document) -> Iterator[Fault]:
             yield document.fault(
                 path, f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
             )
+
+
+def _limited_models(document: Document) -> Iterator[Fault]:
+    known = [*document.members("models"), *(f"{name}/*" for name in document.members("upstreams"))]
+    for index in range(len(document.items("limits", "rules"))):
+        for item in range(len(document.items("limits", "rules", index, "models"))):
+            path: Path = ("limits", "rules", index, "models", item)
+            name = document.text(*path)
+            if name is not None and name not in known:
+                subject, said = _subject(document, path, name)
+                yield document.fault(
+                    path, f"{subject} is neither a model nor upstream/*{choice(said, known)}"
+                )
 
 
 def _key_ids(document: Document) -> Iterator[Fault]:

@@ -38,4 +38,4 @@ def counters(settings: config.Config, workers: int, timed: Callable[[float], Non
 
 
 def rules(settings: config.Config) -> Rules:
-    return Rules([Rule(rule.per, rule.allowance) for rule in settings.limits.rules])
+    return Rules([Rule(rule.per, rule.allowance, frozenset(rule.models)) for rule in settings.limits.rules])

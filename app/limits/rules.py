@@ -20,10 +20,11 @@ NOBODY = "-"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An allowance for each key, user or model, or for all together."""
+    """An allowance for each key, user or model, or for all together; only for these models, where some are named."""
 
     scope: Scope
     allowance: Allowance
+    models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,8 @@ class Rules:
     """All rules of the configuration, and the allowances that callers bring along."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._of_keys = [rule.allowance for rule in rules if rule.scope == "key"]
-        self._others = [rule for rule in rules if rule.scope != "key"]
+        self._of_keys = [rule.allowance for rule in rules if rule.scope == "key" and not rule.models]
+        self._others = [rule for rule in rules if rule.scope != "key" or rule.models]
         self.by_user = any(rule.scope == "user" for rule in rules)
         """Whether it matters whom a call names as its user."""
         self._known: dict[tuple[int, str, str], tuple[Caller, Limits]] = {}
@@ -96,6 +97,7 @@ class Rules:
 
     def _found(self, caller: Caller, model: str, user: str) -> Limits:
         subjects = {
+            "key": (caller.id, f"The key {caller.id!r}"),
             "key+model": (f"{caller.id}:{model}", f"The key {caller.id!r} with the model {model!r}"),
             "user": (f"{caller.id}:{user}", "The user that this request names"),
             "model": (model, f"The model {model!r}"),
@@ -103,12 +105,17 @@ class Rules:
         }
         limits: dict[str, Limit] = {}
         for own in self._of_keys or [UNBOUNDED]:
-            _add(limits, "key", (caller.id, f"The key {caller.id!r}"), caller.allowance.over(own))
+            _add(limits, "key", subjects["key"], caller.allowance.over(own))
         if caller.grant:
             whose = f"This short-lived key of {caller.id!r}"
             _add(limits, "grant", (f"{caller.id}:{caller.grant}", whose), caller.grant_allowance)
         for rule in self._others:
-            _add(limits, rule.scope, subjects[rule.scope], rule.allowance)
+            name, whose = subjects[rule.scope]
+            if rule.models:
+                if model not in rule.models:
+                    continue
+                name, whose = f"{name}:only:{','.join(sorted(rule.models))}", f"{whose}, with this model,"
+            _add(limits, rule.scope, (name, whose), rule.allowance)
         return Limits(tuple(limits.values())) if limits else NO_LIMITS
 
 

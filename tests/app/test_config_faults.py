@@ -64,6 +64,10 @@ def faults(tmp_path, monkeypatch):
             "2:24: limits.rules[0].per: must be one of key, key+model, user, model, everyone, not 'keys'; did you mean 'key'?",
         ),
         (
+            DEMO + "limits: {rules: [{per: key, requests: 5/day, models: [x]}]}",
+            "2:55: limits.rules[0].models[0]: 'x' is neither a model nor upstream/* (known: 'demo/*')",
+        ),
+        (
             DEMO + "limits: {rules: [{per: key}]}",
             "2:18: limits.rules[0]: must set one of requests, tokens, usd, concurrent",
         ),

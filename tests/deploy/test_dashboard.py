@@ -56,6 +56,7 @@ def test_the_rows_follow_a_request():
         "Errors",
         "Upstreams",
         "Attempts",
+        "Limits",
         "Process",
         "vLLM",
     ]

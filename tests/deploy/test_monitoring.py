@@ -10,6 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chaos.redis_server import redis_server
 from sim.server import Twin
 from tests.deploy.files import ROOT, RULES, dashboard, read_yaml, rules, tool
 from tests.deploy.kinds import outcomes
@@ -73,7 +74,7 @@ async def ask(client: httpx.AsyncClient) -> None:
     await client.post(CHAT, json=body | {"model": "calm/x?cut=4&gap=0.02", "stream": True})
     with contextlib.suppress(httpx.ReadTimeout):
         await client.post(CHAT, json=body | {"model": "calm/x?head=30"}, timeout=0.1)
-    for model in ("words", "nobody", "twin/x?status=503", "twin/x?usage=never&chunks=12"):
+    for model in ("words", "scarce", "nobody", "twin/x?status=503", "twin/x?usage=never&chunks=12"):
         for stream in (False, True):
             await client.post(CHAT, json=body | {"model": model, "stream": stream})
     await client.post(CHAT, json=body | {"model": "twin/x?chunks=4&gap=0.02", "stream": True})
@@ -83,9 +84,12 @@ async def ask(client: httpx.AsyncClient) -> None:
 async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[Served]:
     """A gateway with a second upstream, whose circuit is not opened by the failures at the first."""
     calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null}}\nmodels:'
-    yaml = twin_configuration(upstream[1]).replace("models:", calm)
-    async with gateway_of(yaml, tmp_path) as running:
-        yield running
+    limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
+    with redis_server(tmp_path) as redis:
+        more = f'{limits}redis: {{url: "{redis.url}"}}\n'
+        yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
+        async with gateway_of(yaml, tmp_path) as running:
+            yield running
 
 
 @pytest.fixture

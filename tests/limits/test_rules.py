@@ -66,6 +66,19 @@ def test_of_two_rules_for_the_same_thing_the_tighter_one_holds():
     assert names(rules.limits(Caller("a"), "words", "")) == {"requests:hour:model:words": 7}
 
 
+def test_a_rule_for_some_models_counts_those_alone_and_beside_what_a_key_may():
+    few = Allowance(requests=(Bound(1, "hour"),))
+    rules = Rules([Rule("key", few, frozenset({"b", "a"})), Rule("everyone", few, frozenset({"a"}))])
+    own = Caller("k", allowance=HOURLY)
+
+    assert names(rules.limits(own, "other", "")) == {"requests:hour:key:k": 100}
+    assert names(rules.limits(own, "a", "")) == {
+        "requests:hour:key:k": 100,
+        "requests:hour:key:k:only:a,b": 1,
+        "requests:hour:everyone::only:a": 1,
+    }
+
+
 def test_a_short_lived_key_has_its_own_limits_and_those_of_the_key_that_made_it():
     grant = Caller("a", allowance=HOURLY, grant="g1", grant_allowance=Allowance(requests=(Bound(3, "hour"),)))
 
