@@ -48,7 +48,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     metrics = Metrics()
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
-    sources = build_sources(settings, counters)
+    sources = build_sources(settings, counters.budgets)
     keeping = Keeping(settings.store, metrics.unwritten)
     journal = Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers])
     readiness = Readiness()
@@ -60,7 +60,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     routing = Fixed(plans(settings), defaults(settings))
     relay = Relay(
         Exchange(
-            limiter or _limited(settings, counters, metrics, costs),
+            limiter or _limited(settings, counters.limits, metrics, costs),
             routing,
             costs,
             Upstreams(sources, Identity()),
@@ -91,7 +91,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
                         connections=lambda: _connections(sources),
                         lost_lines=lambda: sink.lost,
                         circuits=lambda: _circuits(sources),
-                        redis_gone=lambda: counters.gone,
+                        redis_gone=counters.gone,
                         queues=lambda: _queues(sources),
                     )
                 )
@@ -112,7 +112,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
                 inventory,
                 lambda: sink.lost,
                 lambda: _circuits(sources),
-                lambda: counters.gone,
+                counters.gone,
                 (*keeping.checks, *registry.checks),
             ),
             readiness=readiness,

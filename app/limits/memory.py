@@ -26,8 +26,6 @@ class Memory:
     the part is used.
     """
 
-    gone = False
-
     def __init__(self, share: float = 1.0, clock: Callable[[], float] = time.time) -> None:
         self.share = share
         self._clock = clock
@@ -35,12 +33,6 @@ class Memory:
         """Of buckets and windows: what was used, and when that was so (a window's beginning)."""
         self._leases: dict[str, set[str]] = {}
         self._takes = 0
-
-    async def start(self) -> None:
-        """Nothing to do."""
-
-    async def stop(self) -> None:
-        """Nothing to do."""
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         now, share = self._clock(), self.share

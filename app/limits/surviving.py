@@ -23,10 +23,12 @@ class Surviving:
     """Redis while it answers; else this worker's share of each limit, or nothing where the share is 0.
 
     `share` is the worker's. What was admitted without Redis is charged there as soon as it is back. Over-admission is
-    at most the sum of all workers' shares, for as long as Redis is gone.
+    at most the sum of all workers' shares, for as long as Redis is gone. A `quiet` one leaves the log to another.
     """
 
-    def __init__(self, shared: Shared, share: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, shared: Shared, share: float, clock: Callable[[], float] = time.time, *, quiet: bool = False
+    ) -> None:
         self._shared = shared
         self._share = share
         self._clock = clock
@@ -34,7 +36,7 @@ class Surviving:
         self._taken: dict[str, Memory] = {}
         """Who admitted the calls that run and were admitted without Redis."""
         self._task: asyncio.Future[None] | None = None
-        self._said = -math.inf
+        self._said = math.inf if quiet else -math.inf
 
     @property
     def gone(self) -> bool:
@@ -47,7 +49,6 @@ class Surviving:
 
     async def start(self) -> None:
         """Look whether Redis is there; a gateway starts without it, too."""
-        self._shared.start()
         try:
             await self._shared.probe()
         except Gone as gone:
@@ -57,7 +58,6 @@ class Surviving:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._shared.stop()
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         if self._alone is None:
@@ -119,4 +119,5 @@ class Surviving:
         assert alone is not None
         if spent := alone.spent():
             self._shared.charge(spent)
-        _log.warning("Redis is back: limits are counted together again")
+        if self._said < math.inf:
+            _log.warning("Redis is back: limits are counted together again")

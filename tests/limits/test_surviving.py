@@ -28,16 +28,24 @@ def server(tmp_path):
 
 
 async def surviving(server: Server, share: float = 0.5) -> Surviving:
-    made = Surviving(Shared(connect(server.url, 0.1), "test", 0.1), share)
+    shared = Shared(connect(server.url, 0.1), "test", 0.1)
+    shared.start()
+    made = Surviving(shared, share)
     await made.start()
     return made
+
+
+async def stop(*all_counters: Surviving) -> None:
+    for each in all_counters:
+        await each.stop()
+        await each._shared.stop()
 
 
 @pytest.fixture
 async def counters(server) -> AsyncGenerator[Surviving]:
     made = await surviving(server)
     yield made
-    await made.stop()
+    await stop(made)
 
 
 async def ask(counters: Surviving, times: int, *demanded: Counter) -> tuple[Sequence[Verdict], float]:
@@ -157,7 +165,7 @@ async def test_without_a_share_nobody_is_admitted(server):
 
     with pytest.raises(LimitsUnknown):
         await ask(counters, 1)
-    await counters.stop()
+    await stop(counters)
 
 
 async def test_a_server_that_cannot_be_written_counts_as_gone(counters, server):
@@ -183,7 +191,7 @@ async def test_a_gateway_starts_without_its_redis(server):
 
     server.start()
     await eventually(lambda: not counters.gone, BACK_SECONDS)
-    await counters.stop()
+    await stop(counters)
 
 
 async def test_the_log_says_once_a_minute_that_redis_is_gone(counters, server, caplog):
@@ -210,8 +218,7 @@ async def test_slots_of_a_worker_that_was_killed_are_free_when_their_lease_is_ov
     await asyncio.sleep(1.1)
 
     assert admitted((await ask(alive, 5, SLOTS))[0]) == 5
-    await killed.stop()
-    await alive.stop()
+    await stop(killed, alive)
 
 
 async def test_slots_of_long_calls_are_held_for_as_long_as_they_run(server, monkeypatch):
@@ -223,4 +230,4 @@ async def test_slots_of_long_calls_are_held_for_as_long_as_they_run(server, monk
     await asyncio.sleep(1.5)
 
     assert admitted((await ask(counters, 1, SLOTS))[0]) == 0
-    await counters.stop()
+    await stop(counters)

@@ -224,3 +224,17 @@ async def test_without_a_share_a_gateway_whose_redis_is_gone_admits_nobody(upstr
 
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "limits_unknown")
     assert free.status_code == 200  # nothing is counted for this key
+
+
+async def test_an_upstream_with_a_budget_is_asked_though_nobody_may_be_admitted_without_redis(
+    upstream, tmp_path
+):
+    paced = settings(upstream[1], "").replace(
+        "timeouts: {connect", "pacing: {requests_per_minute: 60}, timeouts: {connect", 1
+    )
+    more = paced.replace("limits: {rules", "limits: {offline_share: 0, rules", 1)
+    async with (
+        gateway_of(more + 'redis: {url: "redis://127.0.0.1:1/0"}\n', tmp_path) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, headers={"authorization": f"Bearer {TWO}"}) as client,
+    ):
+        assert (await client.post(CHAT, json=BODY)).status_code == 200
