@@ -1,6 +1,5 @@
 """How many tokens a call has, where the upstream did not say, or has not been asked yet."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ _TEXTS = ("content", "text")
 
 
 def input_tokens(call: Call) -> int:
-    """An estimate: the bytes of the prompt's texts, by four. Images and tools are not counted."""
+    """An estimate: the bytes of the prompt's texts, by four; of a prompt in tokens, these. Images and tools are not counted."""
     members = call.request.members
     spans = members.spans
     size = 0
@@ -52,17 +51,17 @@ def _whole(members: Members, name: str, default: int) -> int:
 
 def _size(members: Members, name: str) -> int:
     try:
-        return sum(len(text.encode()) for text in _texts(members.value(name)))
+        return _bytes(members.value(name))
     except msgspec.DecodeError:  # a number beyond all bounds: it was not looked at before
         return len(members.raw(name) or b"")
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _bytes(value: Any) -> int:
+    """The bytes of a prompt's texts; a number stands for a token."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
-        for name in _TEXTS:
-            yield from _texts(value.get(name))
+        return len(value.encode())
+    if isinstance(value, list):
+        return sum(map(_bytes, value))
+    if isinstance(value, dict):
+        return sum(_bytes(value[name]) for name in _TEXTS if name in value)
+    return BYTES_A_TOKEN if isinstance(value, int) else 0

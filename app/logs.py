@@ -18,8 +18,19 @@ from app.allowance import NANO_USD
 from app.journal import Attempt, Record
 from app.sink import Sink
 
-SECRETS = re.compile(r"\b(?:Bearer\s+|hb-|sk-)[A-Za-z0-9._~+/=-]{8,}")
-"""What looks like a key."""
+SECRETS = re.compile(
+    r"""
+    hb-[A-Za-z0-9._~+/=-]{8,}                     # our own keys, whatever stands before them
+    | (?<![A-Za-z])sk-[A-Za-z0-9._~+/=-]{8,}
+    | \bBearer(?:\s|%20|\+)+[A-Za-z0-9._~+/=-]{8,}
+    | (?<=://)(?:[^\s/@"'<>]*:[^\s"'<>]*|[^\s/@"'<>]+)(?=@)      # user:password@ in an address
+    | (?:(?<=password)|(?<=passwd)|(?<=secret)|(?<=api_key)|(?<=api-key)|(?<=authorization))
+      (?:["']\s*,|["']?\s*[:=])\s*(?:b?["'])?      # in a header, a parameter or a member of that name
+      (?:(?:Basic|Bearer|Digest)\s+)?[^\s"'&,;)}\]]+
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What looks like a key or a password."""
 REDACTED = "[redacted]"
 
 
@@ -71,7 +82,7 @@ class JsonLines(logging.Formatter):
             "time": _iso(record.created),
             "level": record.levelname.lower(),
             "event": record.name,
-            "message": self._clean(record.getMessage()),
+            "message": self._clean(_said(record)),
         }
         if record.exc_info:
             line["trace"] = self._clean(self.formatException(record.exc_info))
@@ -81,6 +92,14 @@ class JsonLines(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         return SECRETS.sub(REDACTED, text)
+
+
+def _said(record: logging.LogRecord) -> str:
+    """The message; where text and values do not fit together, the text alone."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return str(record.msg)
 
 
 class ExchangeLog:
@@ -127,6 +146,7 @@ def described(record: Record) -> dict[str, object]:
         "reasoning_tokens": usage.reasoning_tokens,
         "estimated": usage.estimated,
         "cost_usd": _usd(record.attempts),
+        "user": record.user or None,
         "prompt": record.prompt_hash or None,
     }
     if len(record.attempts) > 1:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.building import sources as build_sources
 from app import config
 from app.attempts import Upstreams
+from app.bounds import Bounds
 from app.breaker import Circuit
 from app.codecs import Identity
 from app.contracts import Caller, Limiter, Queue, Source
@@ -33,6 +34,7 @@ from app.reporter import Reporter
 from app.routing.configured import defaults, plans
 from app.routing.fixed import Fixed
 from app.sink import Sink
+from app.user_hash import UserHash
 from routers import api
 
 
@@ -69,6 +71,8 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         journal,
         PromptHash(hash_key, enabled=settings.logs.prompt_hash),
         readiness=readiness,
+        user_hash=UserHash(hash_key),
+        bounds=_bounds(settings),
         max_body_bytes=settings.server.max_body_bytes,
         heartbeat_seconds=settings.server.heartbeat_seconds,
     )
@@ -128,6 +132,16 @@ def _limited(settings: config.Config, counters: Counters, metrics: Metrics, cost
     return Limited(
         opening.rules(settings), counters, settings.limits.output_tokens, costs.cost, metrics.refused
     )
+
+
+def _bounds(settings: config.Config) -> Bounds:
+    server = settings.server
+    of_models = {
+        alias: model.max_prompt_tokens
+        for alias, model in settings.models.items()
+        if model.max_prompt_tokens is not None
+    }
+    return Bounds(server.max_depth, server.max_messages, server.max_prompt_tokens, of_models)
 
 
 def _callers(settings: config.Config) -> Mapping[str, Caller]:

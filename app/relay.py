@@ -9,17 +9,20 @@ from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
+from app.bounds import Bounds
 from app.contracts import Answer, Call, Caller
 from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
 from app.exchange import Exchange
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
 from app.keys import Keys
+from app.limits.rules import user_of
 from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.request_id import request_id
+from app.user_hash import UserHash
 from app.wire import Request
 from app.wishes import heartbeat_seconds, priority, timeout_seconds
 
@@ -62,6 +65,8 @@ class Relay:
         prompt_hash: PromptHash,
         *,
         readiness: Readiness,
+        user_hash: UserHash,
+        bounds: Bounds,
         max_body_bytes: int,
         heartbeat_seconds: float = 0.0,
     ) -> None:
@@ -70,6 +75,8 @@ class Relay:
         self._journal = journal
         self._prompt_hash = prompt_hash
         self._readiness = readiness
+        self._user_hash = user_hash
+        self._bounds = bounds
         self._max_body_bytes = max_body_bytes
         self._heartbeat_seconds = heartbeat_seconds
 
@@ -130,7 +137,7 @@ class Relay:
         record.prompt_hash = self._prompt_hash.of(request)
         forwarded = [(name, headers[name]) for name in FORWARDED if name in headers]
         forwarded.append((b"x-request-id", record.id.encode()))
-        return Call(
+        call = Call(
             id=record.id,
             operation=record.operation,
             request=request,
@@ -140,6 +147,9 @@ class Relay:
             timeout_seconds=timeout_seconds(headers),
             priority=priority(headers, caller.priority),
         )
+        record.user = self._user_hash.of(user_of(call))
+        self._bounds.check(call)
+        return call
 
     def _beat_seconds(self, call: Call, headers: Mapping[bytes, bytes]) -> float:
         asked = heartbeat_seconds(headers)

@@ -38,13 +38,17 @@ _GIVEN_BY_CLIENT = {"model", "stream", "stream_options"} | {
 }
 _HASH_OF_NOTHING = hashlib.sha256().hexdigest()
 _POLICY = Policy()
+PromptTokens = Annotated[Annotated[int, Field(ge=1, le=100_000_000)] | None, EmptyIsNull, FromText]
 _JSON_INTEGERS = range(-(2**63), 2**64)
 
 
 class Server(Settings):
     """Where the gateway listens, and the bounds of a request."""
 
-    host: Host = Field(default="127.0.0.1", description="address to listen at; any but loopback needs `keys`")
+    host: Host = Field(
+        default="127.0.0.1",
+        description="address to listen at; any but loopback needs keys, here or in the database",
+    )
     port: Annotated[int, Field(ge=0, le=65535), FromText] = Field(
         default=8000, description="port to listen at; 0 takes a free one"
     )
@@ -52,12 +56,21 @@ class Server(Settings):
         default=1, description="processes that answer"
     )
     max_body_bytes: Count = Field(default=33_554_432, description="largest request body; above it 413")
+    max_depth: Annotated[int, Field(ge=8, le=500), FromText] = Field(
+        default=100, description="how deep a request's objects and arrays may be nested; above it 400"
+    )
+    max_messages: Annotated[int, Field(ge=1, le=1_000_000), FromText] = Field(
+        default=10_000, description="messages in a request; above it 400"
+    )
+    max_prompt_tokens: PromptTokens = Field(
+        default=None, description="tokens of a prompt, by an estimate; above it 400, null is any number"
+    )
     max_answer_bytes: Count = Field(
         default=67_108_864, description="largest answer held in memory; streams are not held"
     )
     cors_origins: tuple[WebOrigin, ...] = Field(
         default=(),
-        description="web pages that may call from a browser, by origin; `*` is all and needs `keys`",
+        description="web pages that may call from a browser, by origin; `*` is all and needs keys",
     )
     client_gap_seconds: Seconds = Field(
         default=60.0, description="how long a client may stop sending its request or reading its answer"
@@ -148,6 +161,10 @@ class Model(Settings):
     timeout_seconds: Annotated[Seconds | None, EmptyIsNull] = Field(
         default=None, description="for everything; null is the upstream's `timeouts.total`"
     )
+    max_prompt_tokens: PromptTokens = Field(
+        default=None,
+        description="tokens of a prompt, by an estimate; null is `server.max_prompt_tokens` alone",
+    )
     rescue: Flag = Field(
         default=_POLICY.rescue, description="whether a stream that breaks is continued on a new attempt"
     )
@@ -194,7 +211,9 @@ class Key(Settings):
         Matching(r"[0-9a-f]{64}", "the 64 hex digits of the key's SHA-256"),
         AfterValidator(_not_of_nothing),
         Field(json_schema_extra={"writeOnly": True}),
-    ] = Field(description="the hash of the key; `hyperbridge keys new NAME` prints both")
+    ] = Field(
+        description="the hash of the key; `hyperbridge keys new NAME` prints both, and `keys create` needs no line here"
+    )
     models: tuple[Annotated[str, expects("a model's name")], ...] = Field(
         default=(),
         description='the models it may use, as named in `models` or as upstream/model; `["*"]` is all',

@@ -14,6 +14,7 @@ from app.main import create_app
 from app.operations import OPERATIONS
 from app.relay import FORWARDED
 from app.sink import Sink
+from routers import bodies
 from tests.docs.pages import API, codes, prose, tables
 from tests.support.process import ROOT
 
@@ -50,7 +51,7 @@ def test_the_endpoints_are_those_of_the_document():
 def test_the_operations_are_described_as_they_are():
     [rows] = tables(API, "## Endpoints")
 
-    assert [row[1:] for row in rows if row[0] == "POST"] == [
+    assert [row[1:] for row in rows if row[2].startswith("`")] == [
         [
             f"`{path}`",
             f"`{operation.name}`",
@@ -103,6 +104,10 @@ def test_the_bounds_are_those_of_the_code():
         "members of a request": f"{wire.MAX_MEMBERS}",
         "a client that stops sending its request": f"{settings.client_gap_seconds:g} seconds",
         "a client that stops reading its answer": "the same",
+        "objects and arrays in each other": f"{settings.max_depth} deep",
+        "messages of a request": f"{settings.max_messages}",
+        "tokens of a prompt": "any number" if settings.max_prompt_tokens is None else "",
+        "a body for `/admin/keys` or `/v1/keys/ephemeral`": f"{bodies.MAX_BYTES >> 10} KiB",
         "a model's name": f"{wire.MAX_MODEL_LENGTH} characters",
         "an answer that is not a stream": f"{settings.max_answer_bytes >> 20} MiB",
         "an upstream's headers": f"{http1.MAX_HEAD_BYTES >> 10} KiB",
