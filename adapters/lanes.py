@@ -16,8 +16,10 @@ from app.queueing import SHARES, FairQueue, Ticket
 from app.ratelimit_headers import Limits, Measure
 
 MEASURES: tuple[Measure, ...] = ("requests", "tokens")
-ROUNDING = 0.02
-"""A difference of so much of a limit between the counts here and there is none."""
+LEAST_MISSING = 0.5
+"""By how much the counts here must be behind those of the upstream, which tells whole numbers."""
+LOOK_SECONDS = 1.0
+"""How often who waits looks whether others have changed what there is."""
 SMOOTHING = 0.2
 FEWEST = 3
 """How fast calls really go is believed once so many have gone; other workers use the same budget."""
@@ -232,10 +234,12 @@ class Lane:
         lease = _lease()
         verdict = await self._counters.take(demands, lease)
         now = _now()
-        self._note(demands, verdict.used, now)
         if verdict.refused is not None:
+            self._learn(demands[verdict.refused][0], verdict.used[verdict.refused], now)
+            self._note(demands, verdict.used, now)
             self._ready = now + verdict.wait_seconds
             return None
+        self._note(demands, verdict.used, now)
         self._ready = now
         self.granted += 1
         counter, amount = demands[0]
@@ -256,6 +260,13 @@ class Lane:
         if self._queue and any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
             self._wake()
 
+    def _learn(self, counter: Counter, used: float, now: float) -> None:
+        """Where more is used than the limit that is known here, and still taken, others know of a larger one."""
+        limit = part(counter, self._counters.share)
+        before, at = self._last_used.get(counter.name, (0.0, now))
+        if min(used, before) > limit and used > before - (now - at) * limit / 60 + 1:
+            self._paces[self._measure(counter)].raise_to(math.ceil(used / self._counters.share), now)
+
     def _note(self, demands: Sequence[Demand], used: Sequence[float], now: float) -> None:
         for (counter, _), each in zip(demands, used, strict=True):
             self._last_used[counter.name] = each, now
@@ -275,7 +286,7 @@ class Lane:
                 used, at = self._last_used.get(self._name(measure), (0.0, now))
                 limit = max(1, int(limit * self._counters.share))
                 known = max(0.0, used - (now - at) * limit / 60)
-                if self._told(measure, now) - known > 1 + limit * ROUNDING:
+                if self._told(measure, now) - known > LEAST_MISSING:
                     return True
         return False
 
@@ -298,7 +309,7 @@ class Lane:
             if verdict.refused is not None:  # nothing is left as it is
                 return
             missing = [
-                max(0, int(self._told(self._measure(counter), now) - used))
+                max(0, round(self._told(self._measure(counter), now) - used))
                 for (counter, _), used in zip(demands, verdict.used, strict=True)
             ]
             self._counters.give(demands, missing, lease, verdict)
@@ -404,7 +415,7 @@ class Lane:
                 if grant is not None or not demands:
                     self._hand_over(grant)
                 else:
-                    await self._pause(self._ready)
+                    await self._pause(min(self._ready, _now() + LOOK_SECONDS))
         except Failure as failure:
             while self._queue:
                 waiter = self._queue.pop()

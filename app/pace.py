@@ -15,6 +15,12 @@ IDLE = 0.5
 SHRINKING = 1.5
 """Nebius' windows: where at most half of a limit was used in one, the next has a limit that is 1.5 times smaller."""
 
+OVER = 2.0
+"""How much more than the limit is taken to be used where an answer was given beyond it."""
+
+RAISED_SECONDS = 60.0
+"""For how long a limit is taken to be what others show it to be."""
+
 LEAST_SHARE = 0.1
 WARNED_SHARE = 0.98
 REFUSED_SHARE = 0.9
@@ -31,6 +37,8 @@ class _Heard:
     window_end: float
     granted: int
     """How many calls this worker had let go until then."""
+    counted: float
+    """How much was used then, at the upstream."""
 
 
 class Pace:
@@ -39,9 +47,19 @@ class Pace:
     def __init__(self, configured: int | None) -> None:
         self._configured = configured
         self._heard: _Heard | None = None
+        self._raised = 0
+        self._raised_until = 0.0
 
     def limit(self, now: float) -> int | None:
         """The limit in force; None where there is none."""
+        limit = self._told_or_configured(now)
+        return limit if limit is None or now >= self._raised_until else max(limit, self._raised)
+
+    def raise_to(self, limit: int, now: float) -> None:
+        """Other workers use more than is known here: they were told of a larger limit. So it is until news come."""
+        self._raised, self._raised_until = limit, now + RAISED_SECONDS
+
+    def _told_or_configured(self, now: float) -> int | None:
         heard = self._heard
         if heard is None or now - heard.asked > FORGET_SECONDS:
             return self._configured
@@ -56,30 +74,34 @@ class Pace:
     def hear(self, level: Level, window_end: float, asked: float, granted: int) -> None:
         """A call that was asked at this moment was told so; news that are older than the last say nothing."""
         if self._heard is None or asked >= self._heard.asked:
-            self._heard = _Heard(level, asked, window_end, granted)
+            self._heard = _Heard(level, asked, window_end, granted, _counted(level))
+            self._raised_until = 0.0
 
     def used(self, now: float, granted: int) -> float:
         """How much of it is used at the upstream, at least, by all who share the account, as far as is known.
 
-        What it had counted when it was asked, and the calls since then, less what has come back. A count told in whole
-        numbers may be off by one. Above the limit only where the upstream itself says so.
+        What it had counted when it was asked, and the calls since then, less what has come back. Counts are told in whole
+        numbers, so this may be one too many. Above the limit only where the upstream itself says so.
         """
         heard = self._heard
-        if heard is None or heard.level.remaining is None or now - heard.asked > FORGET_SECONDS:
+        if heard is None or now - heard.asked > FORGET_SECONDS:
             return 0.0
         limit = heard.level.limit
         back = (now - heard.asked) * limit / 60
-        counted = max(0.0, _counted(heard.level) - back)
-        since = granted - heard.granted - max(0.0, back - _counted(heard.level))
+        counted = max(0.0, heard.counted - back)
+        since = granted - heard.granted - max(0.0, back - heard.counted)
         return max(counted, min(float(limit), counted + max(0.0, since)))
 
 
 def _counted(level: Level) -> float:
-    """What was used of it. Nothing is less than 0 left, but what takes longer than a minute to come back is owed."""
-    assert level.remaining is not None
+    """What was used of it. Nothing is less than 0 left, but what takes longer than a minute to come back is owed, and
+    who was served beyond the limit owes at least that.
+    """
+    if level.remaining is None:
+        return 0.0
     if level.remaining == 0 and level.reset_seconds is not None and level.reset_seconds > _FULL_SECONDS:
         return (level.reset_seconds - 1) * level.limit / 60
-    return max(0.0, level.limit - level.remaining - 1)
+    return level.limit - level.remaining + (OVER if level.over else 0.0)
 
 
 _FULL_SECONDS = 61.0

@@ -38,7 +38,8 @@ _YES = frozenset({"yes", "true", "1"})
 class Level:
     """One limit a minute, at least 1, and what is left of it; `base` is what it never falls below.
 
-    `usage` is the share of the window's limit that was used so far; None where it was not said.
+    `usage` is the share of the window's limit that was used so far; None where it was not said. `over` says that an answer
+    was given beyond it.
     """
 
     limit: int
@@ -46,6 +47,7 @@ class Level:
     reset_seconds: float | None = None
     base: int = 1
     usage: float | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,12 @@ def limits(headers: Told) -> Limits:
         for name, value in headers
         if name.startswith(PREFIX)
     }
+    over = found.get("over-limit", "").lower() in _YES
     return Limits(
-        _level(found, "requests"),
-        _level(found, "tokens"),
+        _level(found, "requests", over=over),
+        _level(found, "tokens", over=over),
         duration(found.get("dynamic-period-remaining", "")),
-        found.get("over-limit", "").lower() in _YES,
+        over,
     )
 
 
@@ -106,7 +109,7 @@ def duration(text: str) -> float | None:
     return min(math.fsum(float(number) * _UNITS[unit] for number, unit in parts), LONGEST_SECONDS)
 
 
-def _level(found: Mapping[str, str], measure: Measure) -> Level | None:
+def _level(found: Mapping[str, str], measure: Measure, *, over: bool) -> Level | None:
     limit = _number(found.get(f"limit-{measure}", ""))
     if limit is None or not 1 <= limit <= MOST:
         return None
@@ -120,6 +123,7 @@ def _level(found: Mapping[str, str], measure: Measure) -> Level | None:
         reset,
         max(1, int(limit / scale)) if scale is not None and scale >= 1 else int(limit),
         usage,
+        over and remaining == 0,
     )
     return level if _of_a_minute(level) else None
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pace import FORGET_SECONDS, LEAST_SHARE, RECOVERY_PER_SECOND, WINDOW_SECONDS, Caution, Pace
+from app.pace import (
+    FORGET_SECONDS,
+    LEAST_SHARE,
+    RAISED_SECONDS,
+    RECOVERY_PER_SECOND,
+    WINDOW_SECONDS,
+    Caution,
+    Pace,
+)
 from app.ratelimit_headers import Level
 from sim.limits import Bucket
 
@@ -75,13 +83,25 @@ def test_it_is_not_taken_to_shrink_below_its_base():
     assert pace.limit(WINDOW_SECONDS + 2) == 60
 
 
+def test_a_limit_that_others_show_to_be_larger_holds_until_news_come():
+    pace = Pace(60)
+    pace.raise_to(72, 0)
+    assert pace.limit(1) == 72
+    assert pace.limit(RAISED_SECONDS) == 60
+
+    pace.raise_to(99, 100)
+    told(pace, Level(90), at=101)
+
+    assert pace.limit(102) == 90
+
+
 def test_what_others_use_is_seen_in_what_remains():
     pace = Pace(None)
     told(pace, Level(60, 10), granted=5)
 
-    assert pace.used(0, 5) == 49
-    assert pace.used(0, 8) == 52
-    assert pace.used(10, 8) == 42
+    assert pace.used(0, 5) == 50
+    assert pace.used(0, 8) == 53
+    assert pace.used(10, 8) == 43
     assert pace.used(1000, 8) == 0
 
 
@@ -101,7 +121,7 @@ def test_no_more_is_said_to_be_used_than_is(steps, limit):
             if ours:
                 granted += 1
                 told(pace, Level(limit, int(bucket.level)), now, granted=granted)
-        assert pace.used(now, granted) <= limit - bucket.level + 1e-6
+        assert pace.used(now, granted) <= limit - bucket.level + 1 + 1e-6
 
 
 def test_a_refusal_costs_more_than_a_warning_and_both_are_forgiven():
