@@ -31,6 +31,7 @@ class Exchange:
         Entering raises whatever can still become an HTTP status.
         """
         plan = self._routing.decide(call)
+        record.model = plan.routes[0].alias
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
             try:

@@ -73,6 +73,7 @@ async def test_the_official_client_sees_a_rate_limit_and_does_not_ask_again_in_v
     assert refused.value.code == "rate_limit_exceeded"
     metrics = (await asked.get("/metrics")).text
     assert 'hyperbridge_limit_refusals_total{measure="requests",per="key"} 1.0' in metrics
+    assert 'model="words",operation="chat",outcome="limit_reached",upstream="unknown"} 1.0' in metrics
 
 
 @limited("requests: 2/hour")
