@@ -6,14 +6,14 @@ import math
 import os
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.contracts import WAIT_BOUNDS, Dropped, Outbound, Priority
 from app.errors import Failure, UpstreamLimited
 from app.limits.counters import Counter, Counters, Demand, Verdict, part
 from app.pace import Caution, Pace
 from app.queueing import SHARES, FairQueue, Ticket
-from app.ratelimit_headers import Limits, Measure
+from app.ratelimit_headers import MOST, Limits, Measure
 
 MEASURES: tuple[Measure, ...] = ("requests", "tokens")
 LEAST_MISSING = 0.5
@@ -114,6 +114,11 @@ class Lane:
         self._turns = 0
         self._gap_seconds = 0.0
         self._correcting: asyncio.Task[None] | None = None
+        self._told_limits: dict[Measure, int] = {}
+        self._untold: dict[Measure, int] = {}
+        """Limits that the upstream has told, and those of them that the other workers are not told yet."""
+        self._telling: asyncio.Task[None] | None = None
+        self._learnt = -math.inf
         self._closed = False
 
     # What is seen
@@ -187,6 +192,8 @@ class Lane:
         for measure in MEASURES:
             level = limits.of(measure)
             if level is not None:
+                if self._told_limits.get(measure) != level.limit and self._counters.share == 1:
+                    self._told_limits[measure] = self._untold[measure] = level.limit
                 self._paces[measure].hear(level, end, asked, granted if measure == "requests" else 0)
                 self.limited = True
         if limits.over_limit:
@@ -194,13 +201,15 @@ class Lane:
             self._caution.warn(asked, now)
         if self._is_short(now) and self._correcting is None and not self._closed:
             self._correcting = asyncio.ensure_future(self._correct())
+        if self._untold and self._telling is None and not self._closed:
+            self._telling = asyncio.ensure_future(self._tell())
         if before != [self._limit(measure) for measure in MEASURES]:
             self._wake()
 
     async def close(self) -> None:
         """Nobody is let go any more."""
         self._closed = True
-        tasks = [task for task in (self._pump, self._correcting) if task is not None]
+        tasks = [task for task in (self._pump, self._correcting, self._telling) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -216,6 +225,10 @@ class Lane:
     def _limit(self, measure: Measure) -> int | None:
         return self._paces[measure].limit(_now())
 
+    def _counter(self, measure: Measure) -> Counter | None:
+        limit = self._limit(measure)
+        return None if limit is None else Counter(self._name(measure), "bucket", limit)
+
     def _demands(self, tokens: int) -> Sequence[Demand]:
         """What a call takes of the budget: somewhat more of it than it asks for, where caution makes calls dearer. So
         they become fewer, and what the budget holds stays as it is.
@@ -223,23 +236,29 @@ class Lane:
         dearer = 1 / self._caution.share(_now())
         demands = []
         for measure in MEASURES:
-            limit = self._limit(measure)
-            if limit is not None:  # more than the whole limit counts as the whole
+            counter = self._counter(measure)
+            if counter is not None:  # more than the whole limit counts as the whole
                 amount = int(dearer + self._owed) if measure == "requests" else math.ceil(tokens * dearer)
-                demands.append((Counter(self._name(measure), "bucket", limit), min(amount, limit)))
+                demands.append((counter, min(amount, counter.limit)))
         return demands
 
     async def _take(self, demands: Sequence[Demand]) -> Grant | None:
         """A part of the budget, where it has so much now."""
+        grant = await self._try(demands)
+        if grant is None and await self._learns(demands):
+            return await self._try([
+                (self._counter(self._measure(each)) or each, amount) for each, amount in demands
+            ])
+        return grant
+
+    async def _try(self, demands: Sequence[Demand]) -> Grant | None:
         lease = _lease()
         verdict = await self._counters.take(demands, lease)
         now = _now()
+        self._note(demands, verdict.used, now)
         if verdict.refused is not None:
-            self._learn(demands[verdict.refused][0], verdict.used[verdict.refused], now)
-            self._note(demands, verdict.used, now)
             self._ready = now + verdict.wait_seconds
             return None
-        self._note(demands, verdict.used, now)
         self._ready = now
         self.granted += 1
         counter, amount = demands[0]
@@ -259,13 +278,6 @@ class Lane:
         self._counters.give(grant.demands, spent, grant.lease, grant.verdict)
         if self._queue and any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
             self._wake()
-
-    def _learn(self, counter: Counter, used: float, now: float) -> None:
-        """Where more is used than the limit that is known here, and still taken, others know of a larger one."""
-        limit = part(counter, self._counters.share)
-        before, at = self._last_used.get(counter.name, (0.0, now))
-        if min(used, before) > limit and used > before - (now - at) * limit / 60 + 1:
-            self._paces[self._measure(counter)].raise_to(math.ceil(used / self._counters.share), now)
 
     def _note(self, demands: Sequence[Demand], used: Sequence[float], now: float) -> None:
         for (counter, _), each in zip(demands, used, strict=True):
@@ -289,6 +301,39 @@ class Lane:
                 if self._told(measure, now) - known > LEAST_MISSING:
                     return True
         return False
+
+    async def _learns(self, demands: Sequence[Demand]) -> bool:
+        """Whether others have been told of a larger limit: they use more than the one that is known here."""
+        now = _now()
+        if now < self._learnt + LOOK_SECONDS:
+            return False
+        learns = False
+        for counter, _ in demands:
+            if self._last_used[counter.name][0] > part(counter, self._counters.share):
+                self._learnt = now
+                told = round(await self._look(_shared_limit(counter)))
+                if told > counter.limit:
+                    self._paces[self._measure(counter)].raise_to(told, now)
+                    learns = True
+        return learns
+
+    async def _tell(self) -> None:
+        """Tell the other workers of the limits that the upstream has told this one."""
+        try:
+            while self._untold:
+                measure, limit = self._untold.popitem()
+                counter = _shared_limit(Counter(self._name(measure), "bucket", limit))
+                known = round(await self._look(counter))
+                lease = _lease()
+                # Raised only from what it was, so that two who tell the same do not add it up.
+                demand = (replace(counter, limit=limit), limit - known) if limit > known else (counter, 0)
+                verdict = await self._counters.take([demand], lease)
+                if verdict.refused is None:
+                    self._counters.give([demand], [limit - known], lease, verdict)
+        except Failure:
+            self._untold.clear()  # who counts is gone, and says so elsewhere
+        finally:
+            self._telling = None
 
     async def _look(self, counter: Counter) -> float:
         """How much of it is used now."""
@@ -408,7 +453,9 @@ class Lane:
     async def _let_go(self) -> None:
         """Let one call after the other go, whenever the budget has room, until nobody waits."""
         try:
-            await self._pause(self._ready)  # who waits has just been told that there is nothing
+            await self._pause(
+                min(self._ready, _now() + LOOK_SECONDS)
+            )  # who waits has just been told that there is nothing
             while self._queue:
                 demands = self._demands(self._queue.first().item.tokens)
                 grant = await self._take(demands) if demands else None
@@ -464,6 +511,11 @@ class Lane:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _shared_limit(counter: Counter) -> Counter:
+    """What tells all workers of a limit: how much of it is "used" is the limit. Forgotten with the month."""
+    return Counter(f"{counter.name}:limit", "window", MOST, "month")
 
 
 _names = itertools.count()
