@@ -1,5 +1,6 @@
 """A short-lived key that somebody wants, made from the key that asks for it. Pure."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -54,7 +55,7 @@ class WantedGrant(Settings):
             parent=caller.id,
             proof=signer.proof(held.digest),
             id=new_id(),
-            until=int(min(now + self.expires_in_seconds, held.until)),
+            until=math.ceil(min(now + self.expires_in_seconds, held.until)),
             models=names,
             user=self.user,
             priority=None if self.priority is None else lowered(self.priority, caller.priority),

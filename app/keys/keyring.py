@@ -163,6 +163,6 @@ def narrowed(parent: Held, grant: Grant, digest: bytes) -> Held:
         grant_allowance=grant.allowance,
         user=grant.user,
     )
-    if parent.until <= grant.until:
-        return Held(caller, digest, parent.until, f"ended, for that {parent.end}")
+    if parent.until < grant.until:
+        return Held(caller, digest, parent.until, f"ended: that key {parent.end}")
     return Held(caller, digest, grant.until)

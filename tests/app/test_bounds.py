@@ -1,0 +1,118 @@
+"""The bounds of a request: depth as a reference counts it, whatever the text looks like."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.bounds import Bounds, depth
+from app.contracts import Call, Caller
+from app.errors import BadRequest, PromptTooLong
+from app.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES, Operation
+from app.wire import Request
+
+TEXTS = st.one_of(st.text(max_size=8), st.text(alphabet='[]{}"\\\n', max_size=12))
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=30,
+)
+
+
+def reference(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(reference, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(reference, value), default=0)
+    return 0
+
+
+def call(body: bytes, operation: Operation = CHAT) -> Call:
+    return Call("id", operation, Request.parse(body, operation), Caller("a"), (), 0.0)
+
+
+def is_refused(bounds: Bounds, body: bytes, operation: Operation = CHAT) -> bool:
+    try:
+        bounds.check(call(body, operation))
+    except (BadRequest, PromptTooLong):
+        return True
+    return False
+
+
+@given(value=VALUES, indent=st.sampled_from([None, 0, 3]), escapes=st.booleans())
+def test_a_text_is_as_deep_as_its_values_are_nested(value, indent, escapes):
+    assert depth(json.dumps(value, indent=indent, ensure_ascii=escapes).encode()) == reference(value)
+
+
+@given(
+    value=VALUES,
+    more=st.integers(0, 12),
+    padding=st.sampled_from(["", "[" * 40, "a" * 20_000, '"\\[{' * 3000]),
+    most=st.integers(1, 12),
+    indent=st.sampled_from([None, 2]),
+)
+def test_a_body_is_refused_where_it_is_deeper_than_the_bound_and_nowhere_else(
+    value, more, padding, most, indent
+):
+    for _ in range(more):
+        value = [value, padding]
+    message = {"role": "user", "content": padding, "extra": value}
+    body = {"model": "m", "messages": [message, {}], "tools": value}
+
+    refused = is_refused(Bounds(most, 10_000), json.dumps(body, indent=indent).encode())
+
+    assert refused == (reference(body) > most)
+
+
+@pytest.mark.parametrize("padding", [b"", b"x" * 30_000, b"[" * 200])
+def test_a_member_that_stands_twice_hides_no_depth(padding):
+    deep = b"[" * 101 + b"]" * 101
+    inner = b'{"a":' + deep + b',"b":"' + padding + b'","a":1}'
+    body = b'{"model":"m","messages":[' + inner + b"]}"
+
+    with pytest.raises(BadRequest, match=r"nested 104 deep; at most 100 are allowed \(server\.max_depth\)"):
+        Bounds(100, 10_000).check(call(body))
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        (CHAT, {"messages": [{}] * 21}),
+        (MESSAGES, {"messages": [{"role": "user", "content": "x"}] * 21}),
+        (RESPONSES, {"input": [1] * 21}),
+    ],
+)
+def test_messages_are_counted_where_the_operation_has_them(operation, body):
+    [name] = body
+    encoded = json.dumps({"model": "m"} | body).encode()
+
+    Bounds(100, 21).check(call(encoded, operation))
+    with pytest.raises(BadRequest, match=rf"'{name}' has 21 items; at most 20 are allowed") as refused:
+        Bounds(100, 20).check(call(encoded, operation))
+    assert refused.value.param == name
+
+
+def test_an_input_that_is_a_text_has_no_messages():
+    assert not is_refused(Bounds(100, 2), b'{"model":"m","input":"[1,2,3,4,5]"}', RESPONSES)
+    assert not is_refused(Bounds(100, 2), b'{"model":"m","prompt":[1,2,3,4,5,6,7]}', COMPLETIONS)
+
+
+def test_a_prompt_is_bounded_by_its_tokens_and_the_tighter_bound_is_named():
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "word" * 100}]}).encode()
+
+    assert not is_refused(Bounds(100, 100, 100), body)
+    with pytest.raises(PromptTooLong, match=r"about 100 tokens; at most 99 are allowed \(server\."):
+        Bounds(100, 100, 99, {"m": 1000}).check(call(body))
+    with pytest.raises(
+        PromptTooLong, match=r"at most 50 are allowed \(models\.m\.max_prompt_tokens\)"
+    ) as told:
+        Bounds(100, 100, 99, {"m": 50, "other": 1}).check(call(body))
+    assert (told.value.status, told.value.code) == (400, "context_length_exceeded")
+
+
+def test_a_prompt_in_tokens_is_counted_by_its_tokens():
+    body = json.dumps({"model": "m", "prompt": list(range(300, 420))}).encode()
+
+    assert not is_refused(Bounds(100, 100, 120), body, COMPLETIONS)
+    assert is_refused(Bounds(100, 100, 119), body, COMPLETIONS)
