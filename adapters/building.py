@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from adapters import nebius
 from adapters.breaking import Breaking
+from adapters.budgets import Allowed
 from adapters.checking import Checking
 from adapters.demo import Demo
 from adapters.directory import Directory
-from adapters.lanes import Budget
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pacing import Pacing
 from adapters.pool import Origin, Pool, trust
@@ -48,7 +48,7 @@ def _source(name: str, settings: config.Upstream, whole: config.Config, counters
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
             servers = [_Server(settings, url, whole.server.max_answer_bytes) for url in settings.bases]
-            return _http(settings, servers, _budget(name, settings, whole), counters)
+            return _http(settings, servers, _allowed(name, settings, whole), counters)
         case _:
             assert_never(settings)
 
@@ -96,10 +96,12 @@ class _Server:
         await self.directory.close()
 
 
-def _budget(name: str, settings: config.Nebius | config.OpenAI | config.Vllm, whole: config.Config) -> Budget:
+def _allowed(
+    name: str, settings: config.Nebius | config.OpenAI | config.Vllm, whole: config.Config
+) -> Allowed:
     pacing = settings.pacing
     nebius_s = NEBIUS_REQUESTS if isinstance(settings, config.Nebius) else None
-    return Budget(
+    return Allowed(
         name,
         pacing.requests_per_minute or nebius_s,
         pacing.tokens_per_minute,
@@ -112,7 +114,7 @@ def _budget(name: str, settings: config.Nebius | config.OpenAI | config.Vllm, wh
 def _http(
     settings: config.Nebius | config.OpenAI | config.Vllm,
     servers: Sequence[_Server],
-    budget: Budget,
+    allowed: Allowed,
     counters: Counters,
 ) -> Source:
     first = servers[0]
@@ -124,7 +126,7 @@ def _http(
         fleet = Vllm([Replica(server.url, server.upstream, server.directory) for server in servers])
         upstream, models = fleet, fleet.models
     valve = nebius.Valve(settings.pacing.flex).turn if isinstance(settings, config.Nebius) else None
-    pacing = Pacing(upstream, budget, counters, valve)
+    pacing = Pacing(upstream, allowed, counters, valve)
 
     async def start() -> None:
         for server in servers:

@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TypeAlias
 
-from adapters.lanes import MEASURES, Budget, Grant, Lane, Tally
+from adapters.budgets import MEASURES, Allowed, Grant
+from adapters.lanes import Lane, Tally
 from app import ratelimit_headers
 from app.contracts import Answer, Outbound, Queue, Upstream, Waits
 from app.errors import UpstreamFailure, UpstreamLimited, UpstreamUnavailable
@@ -29,49 +30,51 @@ class Pacing:
     """An upstream that is not asked faster than it allows. Raises UpstreamLimited where a call cannot wait for its turn."""
 
     def __init__(
-        self, upstream: Upstream, budget: Budget, counters: Counters, valve: Valve | None = None
+        self, upstream: Upstream, allowed: Allowed, counters: Counters, valve: Valve | None = None
     ) -> None:
         self.upstream = upstream
-        self.budget = budget
+        self.allowed = allowed
         self.counters = counters
         self.valve = valve
         self.tally = Tally()
         self._lanes: dict[str, Lane] = {}
+        self._over_limit = 0
+        """Answers beyond the limit at budgets that were forgotten."""
 
     def open(self, outbound: Outbound) -> AbstractAsyncContextManager[Answer]:
         return _Held(self, outbound)
 
     def lane(self, model: str) -> Lane:
         """The budget that this model's calls share, and who waits for it."""
-        key = model if self.budget.per_model else ""
+        key = model if self.allowed.per_model else ""
         lane = self._lanes.get(key)
         if lane is None:
             if len(self._lanes) >= MOST_LANES:
                 self._forget()
-            lane = self._lanes[key] = Lane(self.budget, f":{key}" if key else "", self.counters, self.tally)
+            lane = self._lanes[key] = Lane(self.allowed, f":{key}" if key else "", self.counters, self.tally)
         return lane
 
     def unbounded_tokens(self, model: str) -> int | None:
         """How many tokens an answer without a bound is taken to have; None where tokens are not counted."""
-        return self.budget.unbounded_tokens if self.lane(model).counts("tokens") else None
+        return self.allowed.unbounded_tokens if self.lane(model).budget.limit("tokens") is not None else None
 
     def queue(self) -> Queue | None:
         """What is seen of it; None as long as there was no limit."""
-        if not self.budget.per_model:
+        if not self.allowed.per_model:
             self.lane("")
-        lanes, tally = [lane for lane in self._lanes.values() if lane.limited], self.tally
+        lanes, tally = [lane for lane in self._lanes.values() if lane.budget.limited], self.tally
         if not lanes:
             return None
         return Queue(
             {
                 measure: min(limits)
                 for measure in MEASURES
-                if (limits := [limit for lane in lanes if (limit := lane.pace(measure)) is not None])
+                if (limits := [limit for lane in lanes if (limit := lane.budget.pace(measure)) is not None])
             },
             {priority: sum(lane.waiting(priority) for lane in lanes) for priority in SHARES},
             {each: Waits(tuple(tally.waits[each]), tally.seconds[each]) for each in SHARES},
             dict(tally.dropped),
-            tally.over_limit,
+            self._over_limit + sum(lane.budget.over_limit for lane in lanes),
         )
 
     async def close(self) -> None:
@@ -82,7 +85,7 @@ class Pacing:
         """Forget the budget that nobody has used for the longest time."""
         idle = next((key for key, lane in self._lanes.items() if not lane.busy), None)
         if idle is not None:
-            del self._lanes[idle]
+            self._over_limit += self._lanes.pop(idle).budget.over_limit
 
 
 class _Held:
@@ -100,11 +103,10 @@ class _Held:
         if pacing.valve is not None:
             outbound, metered = pacing.valve(outbound)
         lane = self._lane = pacing.lane(outbound.model)
-        self._paced = metered and lane.limited
+        self._paced = metered and lane.budget.limited
         if self._paced:
             self._grant = await lane.enter(outbound)
-            lane.written_tokens += self._outbound.answer_tokens
-        asked, granted = _now(), lane.granted
+        asked, granted = _now(), lane.budget.granted
         try:
             self._inner = pacing.upstream.open(outbound)
             answer = self._answer = await self._inner.__aenter__()
@@ -115,7 +117,7 @@ class _Held:
             self._leave(self._outbound.prompt_tokens)
             raise
         if answer.reading.limits:
-            lane.hear(ratelimit_headers.limits(answer.reading.limits), asked, granted)
+            lane.budget.hear(ratelimit_headers.limits(answer.reading.limits), asked, granted)
         return answer
 
     async def __aexit__(
@@ -130,11 +132,10 @@ class _Held:
         """There is no answer: what the budget is told of that."""
         said = ratelimit_headers.limits(failure.limits)
         if failure.limits:
-            self._lane.hear(said, asked, granted)
+            self._lane.budget.hear(said, asked, granted)
         if isinstance(failure, UpstreamLimited) and failure.answered and self._paced:
-            self._lane.written_tokens -= self._outbound.answer_tokens
             pause = ratelimit_headers.pause_seconds(failure.headers.get("retry-after", ""), said)
-            await self._lane.refused(self._grant, pause)
+            await self._lane.refused(self._outbound, self._grant, pause)
         elif failure.blameless or (isinstance(failure, UpstreamUnavailable) and not failure.answered):
             self._leave(0, sent=False)
         else:
@@ -142,8 +143,7 @@ class _Held:
 
     def _leave(self, tokens: int, *, sent: bool = True) -> None:
         if self._paced:
-            self._lane.written_tokens -= self._outbound.answer_tokens
-            self._lane.leave(self._grant, tokens, sent=sent)
+            self._lane.leave(self._outbound, self._grant, tokens, sent=sent)
 
     def _used_tokens(self) -> int:
         """What the upstream reported, or what came, and about what was sent."""

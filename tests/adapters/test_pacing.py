@@ -13,7 +13,7 @@ import pytest
 from adapters import nebius
 from adapters.answers import Plain
 from adapters.breaking import Breaking
-from adapters.lanes import Budget
+from adapters.budgets import Allowed
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pacing import Pacing
 from adapters.pool import Origin, Pool
@@ -59,7 +59,7 @@ async def pacing(
     )
     breaking = Breaking(server, Breaker(Tolerance(minimum=1, open_seconds=60)))
     made = Pacing(
-        breaking, Budget("up", **budget), counters or Memory(), valve.turn if valve is not None else None
+        breaking, Allowed("up", **budget), counters or Memory(), valve.turn if valve is not None else None
     )
     try:
         yield made
@@ -311,7 +311,7 @@ async def test_tokens_are_reserved_and_settled_however_a_call_ends(url, model, l
         await asyncio.wait([asking])
 
         assert await used(stopped, 1_000_000, "tokens") == tokens
-        assert upstream.lane("").written_tokens == 0
+        assert upstream.lane("").budget.written_tokens == 0
         assert not upstream.lane("").busy
 
 
@@ -335,7 +335,7 @@ async def test_after_a_refusal_nobody_asks_until_the_upstream_said_so(counters, 
 
 async def test_the_upstreams_own_limit_replaces_the_configured_one():
     async with limited_twin(Limits(240, 100_000, 0.0)) as (_, url), pacing(url, requests=2) as upstream:
-        assert upstream.lane("").pace("requests") == 2
+        assert upstream.lane("").budget.pace("requests") == 2
 
         await ask(upstream, asked())
 
@@ -366,7 +366,7 @@ async def test_what_others_use_of_the_same_account_is_counted(counters):
 
         await ask(upstream, asked())
 
-        await eventually(lambda: upstream.lane("")._correcting is None)
+        await eventually(lambda: not upstream.lane("").budget._tasks)
         assert 36 <= await used(counters, 60) <= 44
 
 
@@ -459,13 +459,13 @@ async def test_hostile_headers_change_nothing():
         for _ in range(3):
             assert await ask(upstream, asked(stream=False)) == body
 
-        assert upstream.lane("").pace("requests") == 600
+        assert upstream.lane("").budget.pace("requests") == 600
 
 
 async def test_without_a_limit_there_is_no_queue_no_task_and_hardly_a_cost():
     bare = Bare()
 
-    plain, paced = await per_call_us(bare), await per_call_us(Pacing(bare, Budget("up"), Memory()))
+    plain, paced = await per_call_us(bare), await per_call_us(Pacing(bare, Allowed("up"), Memory()))
 
     assert len(asyncio.all_tasks()) == 1
     assert paced - plain < 50  # about 2 on an idle machine
