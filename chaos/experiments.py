@@ -7,8 +7,9 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from chaos import conservation, deadline, failover, limits, soak
+from chaos import conservation, deadline, failover, limits, pacing, soak
 from chaos.findings import Finding
+from chaos.redis_server import redis_server
 from chaos.serving import gateway_of, twin
 
 PLANS = 300
@@ -64,10 +65,23 @@ async def _limits(order: Order) -> Sequence[Finding]:
     return [*await limits.hammered(said=order.said), *await limits.ill_treated(order.said)]
 
 
+async def _pacing(order: Order) -> Sequence[Finding]:
+    load = pacing.Load()
+    order.said(f"pacing: four loads of {load.seconds:.0f} s each")
+    with TemporaryDirectory() as folder, redis_server(Path(folder)) as redis:
+        return pacing.findings(
+            await pacing.naive(load),
+            await pacing.paced(load),
+            await pacing.paced(load, 2, redis.url),
+            await pacing.paced(pacing.TOKENS),
+        )
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "failover": _failover,
     "deadline": _deadline,
     "conservation": _conservation,
     "limits": _limits,
+    "pacing": _pacing,
     "soak": _soak,
 }
