@@ -55,6 +55,8 @@ class Keyring:
         self._parents: dict[str, Held] = {}
         self._grants: dict[bytes, Held] = {}
         self._stored: Sequence[StoredKey] = ()
+        self._entries: dict[str, tuple[StoredKey, list[tuple[str, Held]]]] = {}
+        """What each key of the store has become, by its id: with the proofs that short-lived keys hold of it."""
         self._told: frozenset[str] = frozenset()
         self.is_open = not configured
         """Whether nobody has a key, and everyone near is the one user."""
@@ -63,6 +65,7 @@ class Keyring:
     def sign_with(self, signer: Signer) -> None:
         """From here on, short-lived keys are those that this one signs."""
         self.signer = signer
+        self._entries = {}
         self._arrange()
 
     def replace(self, stored: Sequence[StoredKey]) -> None:
@@ -100,13 +103,20 @@ class Keyring:
         return held
 
     def _arrange(self) -> None:
-        """Order everything by what it is looked up by."""
-        held = [
-            *self._configured,
-            *(each for key in self._stored if key.id not in self._ids for each in _held(key)),
-        ]
-        self._known = {each.digest: each for each in held}
-        self._parents = {self.signer.proof(each.digest): each for each in (_LOCAL, *held)}
+        """Order everything by what it is looked up by; a key that did not change stays the one that it was."""
+        known, proof = self._entries, self.signer.proof
+        self._entries = {}
+        for key in self._stored:
+            entry = known.get(key.id)
+            if entry is None or entry[0] != key:
+                entry = key, [(proof(each.digest), each) for each in _held(key)]
+            self._entries[key.id] = entry
+        held = [(proof(each.digest), each) for each in self._configured]
+        for key, entries in self._entries.values():
+            if key.id not in self._ids:
+                held += entries
+        self._known = {each.digest: each for _, each in held}
+        self._parents = dict([(proof(_LOCAL.digest), _LOCAL), *held])
         self._grants = {}
 
     def _granted(self, key: bytes, digest: bytes) -> Held:

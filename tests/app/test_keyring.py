@@ -253,9 +253,19 @@ def test_in_single_user_mode_a_short_lived_key_has_its_own_rights_until_keys_are
     near = {b"host": b"127.0.0.1:8000"}
     key = WantedGrant(models=("m",)).made(keyring.found(near), SIGNER, NOW)[0]
 
-    assert keyring.identify(near | bearer(key)).models == {"m"}
+    assert keyring.identify(near | bearer(key)).models == frozenset({"m"})
     keyring.replace([stored("a")])
     assert "does not count any more" in refusal(keyring, key)
+
+
+def test_a_key_that_did_not_change_stays_the_same_caller_when_others_do(keyring):
+    keyring.replace([stored("a"), stored("b")])
+    before = keyring.identify(bearer("hb-a-1"))
+    keyring.replace([stored("a"), stored("b", weight=2), stored("c")])
+
+    assert keyring.identify(bearer("hb-a-1")) is before
+    assert keyring.identify(bearer("hb-b-1")).weight == 2
+    assert keyring.identify(bearer("hb-c-1")).id == "c"
 
 
 def test_read_grants_are_kept_within_a_bound(keyring):
