@@ -22,7 +22,11 @@ SHOWN_TO_PAGES = (
     "x-hyperbridge-model",
     "x-hyperbridge-attempts",
     "retry-after",
-    *(f"x-ratelimit-{what}-{measure}" for measure in ("requests", "tokens") for what in ("limit", "remaining", "reset")),
+    *(
+        f"x-ratelimit-{what}-{measure}"
+        for measure in ("requests", "tokens")
+        for what in ("limit", "remaining", "reset")
+    ),
 )
 """Headers that a script in an allowed web page may read."""
 

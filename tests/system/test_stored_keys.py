@@ -12,6 +12,7 @@ import pytest
 
 from app.store.opening import opened
 from tests.support.gateway import gateway_of, twin_configuration
+from tests.support.postgres import postgresql
 from tests.support.process import run, serving
 
 MODELS = "/v1/models"
@@ -181,6 +182,30 @@ async def test_every_worker_of_a_gateway_learns_of_a_revocation_within_a_second(
             await asyncio.sleep(KNOWN_SECONDS)
             for headers in (closing, short) * 10:
                 assert (await client.get(MODELS, headers=headers)).status_code == 401
+
+
+async def test_two_hosts_on_one_postgresql_know_the_same_keys(upstream, tmp_path):
+    with postgresql() as server:
+        yaml = twin_configuration(upstream[1], FILE + f"store: {{url: '{server.database()}'}}\n")
+        folders = [tmp_path / "one", tmp_path / "two"]
+        for folder in folders:
+            folder.mkdir()
+        async with (
+            gateway_of(yaml, folders[0]) as one,
+            gateway_of(yaml, folders[1]) as two,
+            httpx.AsyncClient(base_url=one.url) as first,
+            httpx.AsyncClient(base_url=two.url) as second,
+        ):
+            key = await asyncio.to_thread(create, folders[0], "a", "--all-models")
+            await answers(first, 200, key)
+            await answers(second, 200, key)
+            lent = (await first.post("/v1/keys/ephemeral", headers=bearer(key))).json()["key"]
+            assert (await second.get(MODELS, headers=bearer(lent))).status_code == 200
+
+            await asyncio.to_thread(keys, folders[1], "revoke", "a")
+            for client in (first, second):
+                await answers(client, 401, key)
+                await answers(client, 401, lent)
 
 
 def test_a_public_address_without_any_key_is_refused_with_the_way_out(configured):
