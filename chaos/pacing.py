@@ -154,7 +154,7 @@ def findings(alone: Served, one: Served, two: Served, tokens: Served) -> Sequenc
         _finding("Two gateways on one Redis", two),
         _finding("One gateway where tokens are what is scarce", tokens),
         Finding(
-            "OpenAI's SDK alone, with the retries that it has, gets far more 429s",
+            "OpenAI's SDK alone, with the retries that it has, meets far more 429s",
             str(alone),
             alone.refused_share > 10 * MOST_REFUSED,
         ),
@@ -162,7 +162,7 @@ def findings(alone: Served, one: Served, two: Served, tokens: Served) -> Sequenc
 
 
 def _finding(who: str, served: Served) -> Finding:
-    claim = f"{who} uses {LEAST_GOODPUT:.0%} of what the upstream allows or more, with under {MOST_REFUSED:.0%} 429s"
+    claim = f"{who}: at least {LEAST_GOODPUT:.0%} of what the upstream allows is used, with under {MOST_REFUSED:.0%} 429s"
     return Finding(
         claim, str(served), served.goodput >= LEAST_GOODPUT and served.refused_share < MOST_REFUSED
     )

@@ -57,6 +57,7 @@ def test_the_rows_follow_a_request():
         "Upstreams",
         "Attempts",
         "Limits",
+        "Pacing",
         "Process",
         "vLLM",
     ]

@@ -82,8 +82,9 @@ async def ask(client: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[Served]:
-    """A gateway with a second upstream, whose circuit is not opened by the failures at the first."""
-    calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null}}\nmodels:'
+    """A gateway with a second upstream, whose circuit is not opened by the failures at the first, and which is paced."""
+    pacing = "pacing: {requests_per_minute: 100000, per_model: false}"
+    calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\nmodels:'
     limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
     with redis_server(tmp_path) as redis:
         more = f'{limits}redis: {{url: "{redis.url}"}}\n'
