@@ -11,7 +11,8 @@ from app.keys.grants import DEFAULT_SECONDS, MAX_SECONDS
 from app.keys.wanted import WantedKey
 from tests.deploy.files import tool
 from tests.docs.pages import codes, fences, prose, tables
-from tests.docs.test_examples import ANSWER, NODE, SHOWN_AT, packages, ran
+from tests.docs.test_examples import ANSWER, SHOWN_AT, packages, ran
+from tests.sdk.test_node import HERE as NODE
 from tests.support.process import ROOT, run, serving
 
 __all__ = ["packages"]
