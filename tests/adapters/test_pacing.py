@@ -346,6 +346,21 @@ async def test_the_upstreams_own_limit_replaces_the_configured_one():
         await asyncio.gather(*(ask(upstream, asked(seconds=2)) for _ in range(30)))
 
 
+async def test_a_worker_hears_from_the_others_what_the_upstream_has_told_them(counters, url):
+    async with (
+        limited_twin(Limits(240, 100_000, 0.0)) as (_, telling),
+        pacing(telling, counters, requests=60) as told,
+        pacing(url, counters, requests=60) as untold,
+    ):
+        await ask(told, asked())
+        await eventually(lambda: not told.lane("").budget._tasks)
+        await fill(told, 240, leaving=100)
+
+        await ask(untold, asked(seconds=5))  # by the limit of 60 it would wait for more than a minute
+
+        assert untold.lane("").budget.limit("requests") == 240
+
+
 async def test_an_upstream_without_a_limit_is_paced_as_soon_as_it_tells_one():
     async with limited_twin(Limits(5, 100_000, 0.0)) as (twin, url), pacing(url) as upstream:
         assert upstream.queue() is None

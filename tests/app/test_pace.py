@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.pace import (
     FORGET_SECONDS,
     LEAST_SHARE,
+    OVER,
     RAISED_SECONDS,
     RECOVERY_PER_SECOND,
     WINDOW_SECONDS,
@@ -103,6 +104,23 @@ def test_what_others_use_is_seen_in_what_remains():
     assert pace.used(0, 8) == 53
     assert pace.used(10, 8) == 43
     assert pace.used(1000, 8) == 0
+
+
+@pytest.mark.parametrize(
+    ("level", "used"),
+    [
+        (Level(60, 0, 60), 60),
+        (Level(60, 0, 91), 90),  # a minute and a half until all is back: half a minute's worth is owed
+        (Level(60, 5, 91), 55),  # something is left, so this is no debt
+        (Level(60, 0, over=True), 60 + OVER),
+    ],
+)
+def test_what_was_used_beyond_the_limit_is_owed(level, used):
+    pace = Pace(None)
+    told(pace, level)
+
+    assert pace.used(0, 0) == used
+    assert pace.used(0, 1000) == max(used, 60)
 
 
 @given(
