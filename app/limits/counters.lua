@@ -1,18 +1,23 @@
 -- One round trip: settles calls that have ended, then judges calls that want to begin, in order, each of them whole.
 --
 -- KEYS are all marks and counters that are named, ARGV[1] is a JSON object; keys are told by their number in KEYS:
---   settlements: [{mark: key, how: "give" or "charge", lease, changes: [[key, kind, limit, period, delta, at], ...]}, ...]
+--   settlements: [{mark: key, how, lease, changes: [[key, kind, limit, period, change, amount, level, at], ...]}, ...]
+--   renewals:    [[key, lease, ...], ...]: slots that are still held
 --   takes:       [{mark: key, lease, demands: [[key, kind, limit, period, amount], ...]}, ...]
 --   lease_seconds, mark_seconds: for how long slots are held, and a reservation can be given back
--- Returns the time, then for each take a list: the number of the refused demand (0: none), and how much of each counter
--- is used. Numbers are texts, since Redis would cut fractions off.
+-- Returns the time, then for each take a list: the number of the refused demand (0: none; -1: it was taken back before it
+-- came), and how much of each counter is used. Numbers are texts, since Redis would cut fractions off.
 --
--- A settlement is carried out once, however often it is asked for: one that gives takes the mark of its reservation away,
--- one that charges (for what was admitted while this server was gone) leaves a mark. A bucket and a window are kept as
+-- A settlement is carried out once, however often it is asked for, by its mark. `give` takes the mark of its reservation
+-- away. `undo` does so too, where nobody knows whether the reservation was made; where it was not, it leaves a mark that
+-- keeps it from being made later. `charge`, for what was admitted while this server was gone, leaves a mark of its own.
+-- A bucket and a window are kept as
 -- "used at": how much was used, and when that was so (for a window: when it began); see counters.py.
 
 local BUCKET_SECONDS = {minute = 60, hour = 3600}
 local DAY = 86400
+local MOST_OWED = 3
+local LONGEST_SECONDS = 400 * DAY
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -58,26 +63,41 @@ local function set_used(key, kind, limit, period, used)
   else
     seconds = used * BUCKET_SECONDS[period] / limit
   end
-  redis.call('SET', key, string.format('%.17g %.17g', used, at), 'EX', string.format('%d', math.ceil(seconds) + 1))
+  seconds = math.ceil(math.min(seconds, LONGEST_SECONDS)) + 1
+  redis.call('SET', key, string.format('%.17g %.17g', used, at), 'EX', string.format('%d', seconds))
+end
+
+local function settled(kind, limit, period, used, change, amount, level, at)
+  if kind == 'window' then return math.max(used + change, 0) end
+  local left = level - (now - at) * limit / BUCKET_SECONDS[period]
+  change = math.max(change, -math.min(math.max(left, 0), amount))
+  return math.min(math.max(used + change, 0), math.max(used, MOST_OWED * limit))
+end
+
+local function is_fresh(mark, how)
+  if how == 'charge' then return redis.call('SET', mark, 1, 'NX', 'EX', 3600) end
+  if redis.call('DEL', mark) == 1 then return true end
+  if how == 'undo' then redis.call('SET', mark, 1, 'EX', 3600) end
+  return false
 end
 
 local function settle(settlement)
-  local mark, fresh = KEYS[settlement.mark], false
-  if settlement.how == 'give' then
-    fresh = redis.call('DEL', mark) == 1
-  else
-    fresh = redis.call('SET', mark, 1, 'NX', 'EX', 3600)
-  end
-  if not fresh then return end
+  if not is_fresh(KEYS[settlement.mark], settlement.how) then return end
   for _, change in ipairs(settlement.changes) do
-    local name, kind, limit, period, delta, at = unpack(change)
+    local name, kind, limit, period, delta, amount, level, at = unpack(change)
     local key = KEYS[name]
     if kind == 'slots' then
       redis.call('ZREM', key, settlement.lease)
     elseif kind == 'bucket' or window_start(period, at) == window_start(period, now) then
-      set_used(key, kind, limit, period, math.max(0, used_of(key, kind, limit, period) + delta))
+      local used = used_of(key, kind, limit, period)
+      set_used(key, kind, limit, period, settled(kind, limit, period, used, delta, amount, level, at))
     end
   end
+end
+
+local function hold(key, lease, lease_seconds)
+  redis.call('ZADD', key, string.format('%.17g', now + lease_seconds), lease)
+  redis.call('EXPIRE', key, string.format('%d', lease_seconds + 1))
 end
 
 local function take(wanted, lease_seconds, mark_seconds)
@@ -87,18 +107,18 @@ local function take(wanted, lease_seconds, mark_seconds)
     used[i] = used_of(KEYS[name], kind, limit, period)
     if refused == 0 and used[i] + amount > limit then refused = i end
   end
-  if refused == 0 then
+  if refused == 0 and not redis.call('SET', KEYS[wanted.mark], 1, 'NX', 'EX', string.format('%d', mark_seconds)) then
+    refused = -1
+  elseif refused == 0 then
     for i, demand in ipairs(wanted.demands) do
       local name, kind, limit, period, amount = unpack(demand)
       used[i] = used[i] + amount
       if kind == 'slots' then
-        redis.call('ZADD', KEYS[name], string.format('%.17g', now + lease_seconds), wanted.lease)
-        redis.call('EXPIRE', KEYS[name], string.format('%d', lease_seconds + 1))
+        hold(KEYS[name], wanted.lease, lease_seconds)
       elseif amount > 0 then
         set_used(KEYS[name], kind, limit, period, used[i])
       end
     end
-    redis.call('SET', KEYS[wanted.mark], 1, 'EX', string.format('%d', mark_seconds))
   end
   local told = {string.format('%d', refused)}
   for i = 1, #used do told[i + 1] = string.format('%.17g', used[i]) end
@@ -107,6 +127,9 @@ end
 
 local asked = cjson.decode(ARGV[1])
 for _, settlement in ipairs(asked.settlements) do settle(settlement) end
+for _, renewal in ipairs(asked.renewals) do
+  for i = 2, #renewal do hold(KEYS[renewal[1]], renewal[i], asked.lease_seconds) end
+end
 local told = {string.format('%.17g', now)}
 for i, wanted in ipairs(asked.takes) do told[i + 1] = take(wanted, asked.lease_seconds, asked.mark_seconds) end
 return told

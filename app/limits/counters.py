@@ -7,6 +7,9 @@ and then all of them are raised; else none is. With `used` as of now:
     window   used(now) = used, or 0 where a new day or month (UTC) has begun
     slots    used(now) = calls that run
 
+Of what a call reserved, what it did not use is given back, but of a bucket no more than has not come back by itself
+since; what it used beyond is owed, but of a bucket no more than `MOST_OWED` limits.
+
 A bucket is the token bucket seen from its other side (GCRA with a burst of the whole limit): it empties evenly, so
 what was used comes back as time passes, and whoever used nothing for a period has all of it. In any span of t
 seconds it admits at most `limit + t * limit / period`; at one moment, exactly `limit`.
@@ -58,6 +61,10 @@ class Gone(Exception):
     """What holds the counts did not answer in time, or not at all."""
 
 
+MOST_OWED = 3.0
+"""Limits that a bucket may be full of: an upstream that tells nonsense shuts nobody out for longer than so many periods."""
+
+
 class Counters(Protocol):
     """Where counts are held. Both methods name the call that they are for by its `lease`.
 
@@ -74,6 +81,24 @@ class Counters(Protocol):
         """The call is over and has used so much of each; the difference is given back, or taken on top. Slots are
         freed whatever `used` says. Returns at once; the counts follow.
         """
+
+
+def settled(counter: Counter, share: float, used: float, change: float, reserved: "Reserved") -> float:
+    """What is used of a bucket or window once a reservation has changed by so much; `used` is as of now."""
+    if counter.kind == "bucket":
+        limit = part(counter, share)
+        left = reserved.level - reserved.seconds_since * limit / BUCKET_SECONDS[counter.period]
+        change = max(change, -min(max(left, 0.0), reserved.amount))
+        return min(max(used + change, 0.0), max(used, MOST_OWED * limit))
+    return max(used + change, 0.0)
+
+
+class Reserved(NamedTuple):
+    """What a call had reserved of a counter: how much, how full that made the counter, and how long ago."""
+
+    amount: float
+    level: float
+    seconds_since: float
 
 
 def part(counter: Counter, share: float) -> float:

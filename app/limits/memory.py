@@ -8,14 +8,16 @@ from app.limits.counters import (
     BUCKET_SECONDS,
     Counter,
     Demand,
+    Reserved,
     Verdict,
     part,
+    settled,
     wait_seconds,
     window_start,
 )
 
-SWEEP = 4096
-"""After so many takes, counters that are empty are forgotten."""
+MOST_COUNTERS = 50_000
+"""Counters that are kept; beyond it the one that was used longest ago is forgotten, whatever it holds."""
 
 
 class Memory:
@@ -32,7 +34,6 @@ class Memory:
         self._counts: dict[str, tuple[Counter, float, float]] = {}
         """Of buckets and windows: what was used, and when that was so (a window's beginning)."""
         self._leases: dict[str, set[str]] = {}
-        self._takes = 0
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         now, share = self._clock(), self.share
@@ -49,18 +50,18 @@ class Memory:
                 self._leases.setdefault(counter.name, set()).add(lease)
             else:
                 self._set(counter, levels[index], now)
-        self._takes += 1
-        if self._takes % SWEEP == 0:
-            self._sweep(now)
+        self._look_at_oldest(now)
         return Verdict(None, 0.0, levels, now, share)
 
     def give(self, demands: Sequence[Demand], used: Sequence[int], lease: str, verdict: Verdict) -> None:
         now = self._clock()
-        for (counter, amount), spent in zip(demands, used, strict=True):
+        for (counter, amount), level, spent in zip(demands, verdict.used, used, strict=True):
             if counter.kind == "slots":
                 self._free(counter.name, lease)
             elif spent != amount and not _is_past(counter, verdict.now, now):
-                self._set(counter, max(0.0, self._used(counter, now) + spent - amount), now)
+                reserved = Reserved(amount, level, now - verdict.now)
+                before = self._used(counter, now)
+                self._set(counter, settled(counter, self.share, before, spent - amount, reserved), now)
 
     def spent(self) -> Sequence[tuple[Counter, float, float]]:
         """What is used now of each bucket and window, and the time."""
@@ -84,6 +85,7 @@ class Memory:
 
     def _set(self, counter: Counter, used: float, now: float) -> None:
         at = window_start(counter.period, now) if counter.kind == "window" else now
+        self._counts.pop(counter.name, None)  # so that those used longest ago stand first
         self._counts[counter.name] = (counter, used, at)
 
     def _free(self, name: str, lease: str) -> None:
@@ -93,9 +95,20 @@ class Memory:
             if not held:
                 del self._leases[name]
 
-    def _sweep(self, now: float) -> None:
-        for name in [name for name, (counter, _, _) in self._counts.items() if not self._used(counter, now)]:
-            del self._counts[name]
+    def _look_at_oldest(self, now: float) -> None:
+        """Forget one counter where it is empty, else look at it again later; so nothing is ever looked through whole."""
+        if not self._counts:
+            return
+        name = next(iter(self._counts))
+        known = self._counts.pop(name)
+        if self._is_used(known, now) and len(self._counts) < MOST_COUNTERS:
+            self._counts[name] = known
+
+    def _is_used(self, known: tuple[Counter, float, float], now: float) -> bool:
+        counter, used, at = known
+        if counter.kind == "window":
+            return used > 0 and at == window_start(counter.period, now)
+        return used > (now - at) * part(counter, self.share) / BUCKET_SECONDS[counter.period]
 
 
 def _is_past(counter: Counter, then: float, now: float) -> bool:

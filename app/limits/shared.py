@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 import orjson
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from app.limits.counters import Counter, Demand, Gone, Verdict, wait_seconds
 from app.redis_connection import Client, Connection
@@ -34,9 +34,22 @@ stays used.
 """
 BATCH = 200
 """Calls that are asked about together, and as many that are settled."""
+SLICE = 100
+"""Counters that are charged by one settlement."""
+MOST_CHANGES = 500
+"""Counters that are settled together."""
 
-Change: TypeAlias = tuple[Counter, float, float]
-"""A counter, by how much it changes, and when (Redis' time) what changes was reserved."""
+
+class Change(NamedTuple):
+    """By how much a counter changes; and of the reservation that changes, how much it was, how full that made the counter,
+    and when it was (Redis' time).
+    """
+
+    counter: Counter
+    by: float
+    amount: float
+    level: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +58,22 @@ class _Take:
     lease: str
     verdict: "asyncio.Future[Verdict]"
 
+    @property
+    def is_admitted(self) -> bool:
+        """Whether it was told so, heard or not."""
+        told = self.verdict
+        return (
+            told.done()
+            and not told.cancelled()
+            and told.exception() is None
+            and told.result().refused is None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Settlement:
     mark: str
-    how: Literal["give", "charge"]
+    how: Literal["give", "undo", "charge"]
     lease: str
     changes: Sequence[Change]
 
@@ -76,9 +100,10 @@ class Shared:
         self._timed = timed
         self._script = _Script(Path(__file__).with_name("counters.lua").read_text("utf-8"))
         self._wanted: deque[_Take] = deque()
-        self._owed: deque[_Settlement] = deque(maxlen=MOST_OWED)
+        self._owed: deque[_Settlement] = deque()
         self._held: dict[str, Sequence[str]] = {}
         """The slots that calls of this worker hold, by lease."""
+        self._renewal_is_due = False
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Future[None]] = []
 
@@ -101,20 +126,27 @@ class Shared:
         wanted = _Take(demands, lease, asyncio.get_running_loop().create_future())
         self._wanted.append(wanted)
         self._work.set()
-        return await wanted.verdict
+        try:
+            return await wanted.verdict
+        except asyncio.CancelledError:
+            if wanted.is_admitted:
+                self._undo(wanted)
+            raise
 
     def give(self, demands: Sequence[Demand], used: Sequence[int], lease: str, verdict: Verdict) -> None:
         self._held.pop(lease, None)
         changes = [
-            (counter, spent - amount, verdict.now)
-            for (counter, amount), spent in zip(demands, used, strict=True)
+            Change(counter, spent - amount, amount, level, verdict.now)
+            for (counter, amount), level, spent in zip(demands, verdict.used, used, strict=True)
             if spent != amount or counter.kind == "slots"
         ]
         self._owe(_Settlement(f"mark:{lease}", "give", lease, changes))
 
     def charge(self, changes: Sequence[Change]) -> None:
         """Count what was used without having been asked for here."""
-        self._owe(_Settlement(f"charge:{secrets.token_hex(8)}", "charge", "", changes))
+        for start in range(0, len(changes), SLICE):
+            mark = f"charge:{secrets.token_hex(8)}"
+            self._owe(_Settlement(mark, "charge", "", changes[start : start + SLICE]))
 
     async def probe(self) -> None:
         """Raises Gone where Redis is not there, or cannot be written."""
@@ -123,36 +155,72 @@ class Shared:
     async def round(self) -> None:
         """One round trip: settle what is owed, and judge what is wanted. Raises Gone, as all who wait are told."""
         wanted = [self._wanted.popleft() for _ in range(min(BATCH, len(self._wanted)))]
-        owed = [self._owed.popleft() for _ in range(min(BATCH, len(self._owed)))]
-        asked = _Asked(self._prefix, wanted, owed)
+        owed = self._next_owed()
+        renewed = self._renewals()
         began = perf_counter()
         try:
-            now, *judged = await self._bounded(self._script.run(self._client, asked.keys, asked.body))
+            now, *judged = await self._bounded(self._ask(wanted, owed, renewed))
         except Gone as gone:
             self._owed.extendleft(reversed(owed))
+            self._renewal_is_due = True
             for take in wanted:
                 self._undo(take)  # it may have been admitted
-                if not take.verdict.done():
-                    take.verdict.set_exception(gone)
+            self._refuse([*wanted, *self._wanted], gone)
+            self._wanted.clear()
             raise
         self._timed(perf_counter() - began)
         for take, each in zip(wanted, judged, strict=True):
             self._tell(take, _verdict(take.demands, float(now), each))
 
+    async def _ask(
+        self, wanted: Sequence[_Take], owed: Sequence[_Settlement], renewed: Mapping[str, Sequence[str]]
+    ) -> Any:
+        asked = _Asked(self._prefix, wanted, owed, renewed)
+        return await self._script.run(self._client, asked.keys, asked.body)
+
+    def _next_owed(self) -> Sequence[_Settlement]:
+        """What is settled next: never so much that the server would be long about it."""
+        owed: list[_Settlement] = []
+        size = 0
+        while self._owed and size < MOST_CHANGES and len(owed) < BATCH:
+            owed.append(self._owed.popleft())
+            size += len(owed[-1].changes)
+        return owed
+
+    def _renewals(self) -> Mapping[str, Sequence[str]]:
+        """The leases to renew now, by counter."""
+        slots: dict[str, list[str]] = {}
+        if self._renewal_is_due:
+            self._renewal_is_due = False
+            for lease, names in self._held.items():
+                for name in names:
+                    slots.setdefault(name, []).append(lease)
+        return slots
+
     def _tell(self, take: _Take, verdict: Verdict) -> None:
         if verdict.refused is None:
             if slots := [counter.name for counter, _ in take.demands if counter.kind == "slots"]:
                 self._held[take.lease] = slots
-            if take.verdict.done():
+            if take.verdict.done():  # nobody waits any more
                 self._undo(take)
         if not take.verdict.done():
             take.verdict.set_result(verdict)
 
+    @staticmethod
+    def _refuse(takes: Sequence[_Take], gone: Gone) -> None:
+        for take in takes:
+            if not take.verdict.done():
+                take.verdict.set_exception(gone)
+
     def _undo(self, take: _Take) -> None:
         """Give all of it back, if it was admitted."""
-        self.give(take.demands, [0] * len(take.demands), take.lease, Verdict(None, 0.0, (), time.time()))
+        self._held.pop(take.lease, None)
+        changes = [Change(counter, -amount, amount, amount, time.time()) for counter, amount in take.demands]
+        self._owe(_Settlement(f"mark:{take.lease}", "undo", take.lease, changes))
 
     def _owe(self, settlement: _Settlement) -> None:
+        if len(self._owed) >= MOST_OWED:
+            self._owed.popleft()
         self._owed.append(settlement)
         self._work.set()
 
@@ -161,7 +229,7 @@ class Shared:
             await self._work.wait()
             self._work.clear()
             try:
-                while self._wanted or self._owed:
+                while self._wanted or self._owed or self._renewal_is_due:
                     await self.round()
             except Gone:  # who waited was told; what is owed is tried again
                 asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._work.set)
@@ -169,21 +237,9 @@ class Shared:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEWAL_SECONDS)
-            slots: dict[str, list[str]] = {}
-            for lease, names in self._held.items():
-                for name in names:
-                    slots.setdefault(name, []).append(lease)
-            try:
-                for name, leases in slots.items():
-                    await self._renewed(self._prefix + name, leases)
-            except Gone:
-                continue
-
-    async def _renewed(self, key: str, leases: Sequence[str]) -> None:
-        seconds, _ = await self._bounded(self._client.time())
-        until: Mapping[str, float] = dict.fromkeys(leases, seconds + LEASE_SECONDS)
-        await self._bounded(self._client.zadd(key, until, xx=True))
-        await self._bounded(self._client.expire(key, LEASE_SECONDS + 1))
+            if self._held:
+                self._renewal_is_due = True
+                self._work.set()
 
     async def _bounded(self, asked: Awaitable[Any]) -> Any:
         """The answer, where it comes within the bound.
@@ -197,18 +253,31 @@ class Shared:
                 done, _ = await asyncio.wait([answer], timeout=_GRACE_SECONDS)
         finally:
             answer.cancel()
+            answer.add_done_callback(_read)
         if not done:
             raise Gone("no answer in time")
         try:
             return answer.result()
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a client of Redis raises, calls go on without it
             raise Gone(type(error).__name__) from None
+
+
+def _read(answer: "asyncio.Future[Any]") -> None:
+    """Take note of what it ended with, so that nobody complains that no one did."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 class _Asked:
     """What one round trip asks, as the script takes it."""
 
-    def __init__(self, prefix: str, wanted: Sequence[_Take], owed: Sequence[_Settlement]) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        wanted: Sequence[_Take],
+        owed: Sequence[_Settlement],
+        renewed: Mapping[str, Sequence[str]],
+    ) -> None:
         self._prefix = prefix
         self._numbers: dict[str, int] = {}
         settlements = [
@@ -216,7 +285,7 @@ class _Asked:
                 "mark": self._number(each.mark),
                 "how": each.how,
                 "lease": each.lease,
-                "changes": [(*self._told(counter), delta, at) for counter, delta, at in each.changes],
+                "changes": [(*self._told(change.counter), *change[1:]) for change in each.changes],
             }
             for each in owed
         ]
@@ -230,6 +299,7 @@ class _Asked:
         ]
         self.body = orjson.dumps({
             "settlements": settlements,
+            "renewals": [(self._number(name), *leases) for name, leases in renewed.items()],
             "takes": takes,
             "lease_seconds": LEASE_SECONDS,
             "mark_seconds": MARK_SECONDS,
@@ -259,6 +329,8 @@ class _Script:
 
 
 def _verdict(demands: Sequence[Demand], now: float, judged: Sequence[Any]) -> Verdict:
+    if judged[0] == _TAKEN_BACK:  # nobody waits for it
+        return Verdict(0, 0.0, (), now)
     refused = int(judged[0]) - 1
     used = [float(each) for each in judged[1:]]
     if refused < 0:
@@ -276,3 +348,5 @@ _PAUSE_SECONDS = 0.5
 """Between two tries to settle while Redis is gone."""
 
 _GRACE_SECONDS = 0.02
+
+_TAKEN_BACK = b"-1"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from app.errors import LimitsUnknown
 from app.limits.counters import Demand, Gone, Verdict
 from app.limits.memory import Memory
-from app.limits.shared import Shared
+from app.limits.shared import Change, Shared
 
 _log = logging.getLogger("hyperbridge")
 
@@ -58,6 +58,8 @@ class Surviving:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if self._alone is not None:  # it may be there again by now
+            self._charge(self._alone)
 
     async def take(self, demands: Sequence[Demand], lease: str) -> Verdict:
         if self._alone is None:
@@ -86,10 +88,14 @@ class Surviving:
             alone.give(demands, used, lease, verdict)
         else:  # what it had reserved was charged when Redis came back
             self._shared.charge([
-                (counter, spent - amount, verdict.now)
+                Change(counter, spent - amount, amount, amount, verdict.now)
                 for (counter, amount), spent in zip(demands, used, strict=True)
                 if counter.kind != "slots" and spent != amount
             ])
+
+    def _charge(self, alone: Memory) -> None:
+        """Tell Redis what was used without it."""
+        self._shared.charge([Change(counter, used, 0, 0, now) for counter, used, now in alone.spent()])
 
     def _lose(self, gone: Gone) -> None:
         if self._alone is None:
@@ -117,7 +123,6 @@ class Surviving:
                 break
         alone, self._alone = self._alone, None
         assert alone is not None
-        if spent := alone.spent():
-            self._shared.charge(spent)
+        self._charge(alone)
         if self._said < math.inf:
             _log.warning("Redis is back: limits are counted together again")

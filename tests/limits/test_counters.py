@@ -1,6 +1,7 @@
 """One suite over the counters in memory and in Redis."""
 
 import asyncio
+import itertools
 import math
 import random
 import time
@@ -13,6 +14,7 @@ from app.limits.shared import Shared
 from tests.limits.conftest import Place
 from tests.support.process import ROOT
 
+LOOKS = itertools.count()
 _SCRIPT = (ROOT / "app/limits/counters.lua").read_text("utf-8")
 HOUR = Counter("requests:hour:key:a", "bucket", 100, "hour")
 TOKENS = Counter("tokens:hour:key:a", "bucket", 1000, "hour")
@@ -23,7 +25,7 @@ SLOTS = Counter("calls:key:a", "slots", 3)
 async def used(counters: Counters, counter: Counter) -> float:
     """What is used now, by asking for nothing."""
     await paid(counters)
-    verdict = await counters.take([(counter, 0)], "look")
+    verdict = await counters.take([(counter, 0)], f"look-{next(LOOKS)}")
     return verdict.used[0]
 
 
