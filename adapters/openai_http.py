@@ -101,6 +101,7 @@ class OpenAIHttp:
             reused = connection.used > 0
             try:
                 await connection.ask(pieces, clock.first)
+                outbound.sent()
                 await connection.head(clock.first)
             except ConnectionBroken as error:
                 self._pool.put(connection)

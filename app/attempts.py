@@ -154,6 +154,7 @@ class Attempts:
                 keeps_text=self._policy.rescue and self._call.request.stream,
                 hedge=kind == "hedge",
                 unbounded_tokens=source.unbounded_tokens(route.model),
+                sent=attempt.sent,
             )
             record.asked = record.asked or perf_counter()
             held = source.upstream.open(out)

@@ -62,7 +62,8 @@ class Caller:
 class Call:
     """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds).
 
-    `timeout_seconds` is what the client gives it at most, `priority` its place where calls wait.
+    `timeout_seconds` is what the client gives it at most, `priority` its place where calls wait, `user` whom it names as
+    its user ("" is nobody).
     """
 
     id: str
@@ -73,6 +74,7 @@ class Call:
     started: float
     timeout_seconds: float | None = None
     priority: Priority = "normal"
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,10 @@ class Timeouts:
     total: float = 900.0
 
 
+def _unheard() -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """What an upstream is asked: the operation, the JSON body and the client's headers that may go there.
@@ -145,7 +151,7 @@ class Outbound:
     replicas that this call has failed at. `keeps_text` says that the reading shall remember the text of the answer.
     `priority`, `caller` (its key's id) and `weight` are its place where calls wait; `hedge` says that it is a second
     attempt beside one that is slow. `prompt_tokens` and `answer_tokens` are how many it may take; 0 where that is not
-    counted.
+    counted. `sent` is told when a server has the request.
     """
 
     operation: Operation
@@ -164,6 +170,7 @@ class Outbound:
     hedge: bool = False
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    sent: Callable[[], None] = _unheard
 
     @property
     def tokens(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from app.contracts import Call, Route
+from app.usage import MAX_TOKENS
 from app.wire import Members
 
 BYTES_A_TOKEN = 4
@@ -40,7 +41,7 @@ def output_tokens(call: Call, route: Route, unbounded: int) -> int:
         bound = int(default) if default.isdigit() else unbounded
     if "n" in spans or "best_of" in spans:
         bound *= max(_whole(members, "n", 1), _whole(members, "best_of", 1), 1)
-    return bound
+    return min(bound, MAX_TOKENS)
 
 
 def _whole(members: Members, name: str, default: int) -> int:

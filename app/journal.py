@@ -22,6 +22,9 @@ GAP_BOUNDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2
 
 _NOTHING = Usage()
 
+_LEFT = frozenset({"cancelled", "upstream_timeout"})
+"""How an attempt ends that nobody waits for any more, though the upstream may be at work."""
+
 AttemptKind = Literal["first", "retry", "fallback", "hedge", "rescue"]
 
 
@@ -39,6 +42,7 @@ class Attempt:
         "route",
         "started",
         "usage",
+        "was_sent",
     )
 
     def __init__(self, route: Route, kind: AttemptKind) -> None:
@@ -50,10 +54,15 @@ class Attempt:
         self.outcome = ""
         """`ok`, the failure's kind, or `cancelled`; empty while it runs."""
         self.reading: Reading | None = None
+        self.was_sent = False
         self.usage = _NOTHING
         self.nano_usd = 0
         self.priced = True
         """Whether it is known what its tokens cost."""
+
+    def sent(self) -> None:
+        """The upstream has the request."""
+        self.was_sent = True
 
     def begin(self, reading: Reading) -> None:
         """The first content is here."""
@@ -74,7 +83,8 @@ class Attempt:
 
     def settle(self, input_tokens: Callable[[], int]) -> Usage:
         """What the upstream reported; where it did not, output is counted by events with content, and
-        `input_tokens` estimates the rest. An attempt without an answer used nothing that is known.
+        `input_tokens` estimates the rest. Who is left while it works on its answer has read the prompt; one that refused or
+        broke used nothing that is known.
         """
         reading = self.reading
         if reading is not None and reading.usage is not None:
@@ -83,6 +93,8 @@ class Attempt:
                 self.usage = replace(reading.usage, output_tokens=reading.content_events, estimated=True)
         elif self.reading is not None and self.reading.content_events:
             self.usage = Usage(input_tokens(), self.reading.content_events, estimated=True)
+        elif self.was_sent and self.outcome in _LEFT:
+            self.usage = Usage(input_tokens(), estimated=True)
         return self.usage
 
     def charge(self, price: Price | None) -> None:

@@ -34,7 +34,7 @@ from app.reporter import Reporter
 from app.routing.configured import defaults, plans
 from app.routing.fixed import Fixed
 from app.sink import Sink
-from app.user_hash import UserHash
+from app.users import UserHash
 from routers import api
 
 

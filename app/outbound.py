@@ -1,5 +1,7 @@
 """What an upstream is asked for a call: the client's body with the members set that have to be."""
 
+from collections.abc import Callable
+
 from app import estimate
 from app.contracts import Call, Outbound, Route
 from app.routing.defaults import members_to_set
@@ -17,6 +19,7 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
     keeps_text: bool,
     hedge: bool,
     unbounded_tokens: int | None,
+    sent: Callable[[], None],
 ) -> Outbound:
     """The request for this route; `request` is the client's, or what was made of it.
 
@@ -44,6 +47,7 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
         answer_tokens=0
         if unbounded_tokens is None
         else estimate.output_tokens(call, route, unbounded_tokens),
+        sent=sent,
     )
 
 

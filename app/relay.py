@@ -16,13 +16,12 @@ from app.exchange import Exchange
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
 from app.keys import Keys
-from app.limits.rules import user_of
 from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.request_id import request_id
-from app.user_hash import UserHash
+from app.users import UserHash, user_of
 from app.wire import Request
 from app.wishes import heartbeat_seconds, priority, timeout_seconds
 
@@ -146,8 +145,9 @@ class Relay:
             started=asyncio.get_running_loop().time(),
             timeout_seconds=timeout_seconds(headers),
             priority=priority(headers, caller.priority),
+            user=user_of(request, caller),
         )
-        record.user = self._user_hash.of(user_of(call))
+        record.user = self._user_hash.of(call.user)
         self._bounds.check(call)
         return call
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-MAX_TOKENS = 2**53
-"""More than any answer has, and still a whole number everywhere."""
+MAX_TOKENS = 10**9
+"""More than any answer has; what an upstream tells beyond it is not believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
-from app import estimate
+from app import estimate, users
 from app.contracts import Call, Headers, Permit, Plan, Route
 from app.limits.counters import Counters, Demand
-from app.limits.rules import NO_LIMITS, Limits, Rules, user_hash, user_of
+from app.limits.rules import NO_LIMITS, Limits, Rules
 from app.limits.telling import headers, refusal
 from app.usage import Usage
 
@@ -69,7 +69,7 @@ class _Held:
 
     async def __aenter__(self) -> Self:
         limited, call = self._limited, self._call
-        user = user_hash(user_of(call)) if limited.rules.by_user else ""
+        user = users.counted(call.user) if limited.rules.by_user else ""
         limits = limited.rules.limits(call.caller, self._plan.routes[0].alias, user)
         if limits is not NO_LIMITS:
             amounts = self._most(limits)

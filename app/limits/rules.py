@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
-from app.allowance import UNBOUNDED, Allowance, Bound, Measure, Scope, usd
-from app.contracts import Call, Caller
+from app.allowance import MOST, UNBOUNDED, Allowance, Bound, Measure, Scope, usd
+from app.contracts import Caller
 from app.limits.counters import BUCKET_SECONDS, Counter, CounterKind
 
 MOST_KNOWN = 10_000
@@ -13,9 +12,6 @@ MOST_KNOWN = 10_000
 
 TOLD: tuple[Measure, ...] = ("requests", "tokens")
 """The measures that clients are told about in headers."""
-
-NOBODY = "-"
-"""Stands for the user of calls that name none: they share one count, so that leaving it out frees nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,7 @@ class Limits:
 
     def amounts(self, tokens: int, nano_usd: int) -> Sequence[int]:
         """How much of each a call is that has so many tokens and costs so much."""
+        tokens, nano_usd = min(tokens, MOST), min(nano_usd, MOST)
         return [tokens if each == "tokens" else nano_usd if each == "usd" else 1 for each in self.measures]
 
 
@@ -117,24 +114,6 @@ class Rules:
                 name, whose = f"{name}:only:{','.join(sorted(rule.models))}", f"{whose}, with this model,"
             _add(limits, rule.scope, (name, whose), rule.allowance)
         return Limits(tuple(limits.values())) if limits else NO_LIMITS
-
-
-def user_hash(user: str) -> str:
-    """A user's name in the counters: always short, and not the name."""
-    return blake2b(user.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest() if user else NOBODY
-
-
-def user_of(call: Call) -> str:
-    """Whom a call names as its user: `user`, `safety_identifier`, or Anthropic's `metadata.user_id`; "" for nobody."""
-    if call.caller.user is not None:
-        return call.caller.user
-    members = call.request.members
-    for name in ("user", "safety_identifier"):
-        if members.has(name) and isinstance(named := members.value(name), str):
-            return named
-    metadata = members.value("metadata") if members.has("metadata") else None
-    named = metadata.get("user_id") if isinstance(metadata, dict) else None
-    return named if isinstance(named, str) else ""
 
 
 def _add(limits: dict[str, Limit], scope: str, subject: tuple[str, str], allowance: Allowance) -> None:

@@ -10,6 +10,9 @@ from app.errors import BudgetSpent, LimitReached, LimitTooSmall
 from app.limits.counters import Verdict, part, reset_seconds
 from app.limits.rules import TOLD, Limit, Limits
 
+FAR_SECONDS = 366 * 86_400
+"""A moment beyond this is not told as a date."""
+
 PATIENCE_SECONDS = 60
 """OpenAI's clients wait no longer than this before they ask again; where it takes longer they are told not to."""
 
@@ -63,6 +66,10 @@ def _said(limit: Limit, seconds: int, now: float) -> str:
     if limit.measure is None:
         return f"{limit.whose} may have {limit.written()}, and so many run: ask again when one has ended."
     verb = "spent its" if limit.measure == "usd" else "used its"
+    if seconds > FAR_SECONDS:
+        return (
+            f"{limit.whose} has {verb} {limit.written()}, and will not have any of it for more than a year."
+        )
     freed = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{limit.whose} has {verb} {limit.written()}: ask again in {duration(seconds)} ({freed})."
 

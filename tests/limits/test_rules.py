@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from app import estimate
 from app.allowance import MOST, Allowance, Bound, Scope, usd
 from app.contracts import Call, Caller, Route
-from app.limits.rules import NO_LIMITS, Limits, Rule, Rules, user_hash, user_of
+from app.limits.rules import NO_LIMITS, Limits, Rule, Rules
 from app.operations import CHAT, EMBEDDINGS, MESSAGES, Operation
+from app.users import counted, user_of
 from app.wire import Request
 
 HOURLY = Allowance(requests=(Bound(100, "hour"),))
@@ -113,21 +114,23 @@ def test_what_is_known_of_callers_has_a_bound():
         ({"user": 5}, ""),
         ({"user": None, "metadata": {"user_id": "m1"}}, "m1"),
         ({"metadata": "none"}, ""),
+        ({"user": 10**400, "metadata": {"a": 10**400}}, ""),
         ({}, ""),
     ],
 )
 def test_a_call_names_its_user_in_one_of_three_places(members, user):
-    assert user_of(call(MESSAGES, **members)) == user
+    asked = call(MESSAGES, **members)
+    assert user_of(asked.request, asked.caller) == user
 
 
 def test_a_caller_that_is_bound_to_a_user_is_that_user_whatever_it_says():
-    assert user_of(call(caller=Caller("a", user="bound"), user="other")) == "bound"
+    assert user_of(call(user="other").request, Caller("a", user="bound")) == "bound"
 
 
 @given(st.text())
 def test_a_users_name_in_the_counters_is_short_and_not_the_name(name):
-    assert len(user_hash(name)) <= 18
-    assert user_hash("") == "-"
+    assert len(counted(name)) <= 18
+    assert counted("") == "-"
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,7 @@ def test_a_users_name_in_the_counters_is_short_and_not_the_name(name):
         ({}, 1024),
         ({"max_tokens": "many"}, 1024),
         ({"max_tokens": -5}, 1024),
+        ({"max_tokens": 999999999999999, "n": 999999999999999}, 10**9),
     ],
 )
 def test_an_answer_may_have_as_many_tokens_as_the_client_allows(members, tokens):
