@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from redis.exceptions import NoScriptError
 
+from app.allowance import MOST
 from app.limits.counters import Counter, Demand, Gone, Verdict, wait_seconds
 from app.redis_connection import Client, Connection
 
@@ -285,7 +286,9 @@ class _Asked:
                 "mark": self._number(each.mark),
                 "how": each.how,
                 "lease": each.lease,
-                "changes": [(*self._told(change.counter), *change[1:]) for change in each.changes],
+                "changes": [
+                    (*self._told(change.counter), *map(_bounded, change[1:])) for change in each.changes
+                ],
             }
             for each in owed
         ]
@@ -293,7 +296,7 @@ class _Asked:
             {
                 "mark": self._number(f"mark:{each.lease}"),
                 "lease": each.lease,
-                "demands": [(*self._told(counter), amount) for counter, amount in each.demands],
+                "demands": [(*self._told(counter), _bounded(amount)) for counter, amount in each.demands],
             }
             for each in wanted
         ]
@@ -312,6 +315,11 @@ class _Asked:
     def _number(self, name: str) -> int:
         """A key's number, from 1."""
         return self._numbers.setdefault(self._prefix + name, len(self._numbers) + 1)
+
+
+def _bounded(number: float) -> float:
+    """A number that JSON and Lua can hold, whoever made it up."""
+    return max(-MOST, min(number, MOST))
 
 
 class _Script:

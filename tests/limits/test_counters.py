@@ -8,9 +8,11 @@ import time
 
 import pytest
 
+from app.allowance import MOST
 from app.limits.counters import Counter, Counters, Demand, Verdict, window_end, window_start
 from app.limits.memory import Memory
-from app.limits.shared import Shared
+from app.limits.shared import Shared, _Take
+from app.redis_connection import connect
 from tests.limits.conftest import Place
 from tests.support.process import ROOT
 
@@ -150,6 +152,103 @@ async def test_after_a_thousand_calls_that_ended_in_every_way_the_counters_hold_
     assert await used(counters, Counter("calls:key:b", "slots", 1000)) == 0
 
 
+async def test_what_a_call_was_given_but_never_heard_of_is_given_back(place: Place):
+    """Calls that are cancelled at any moment: while they are asked about, and between the verdict and its hearing."""
+    chance = random.Random(7)
+    counters = place.counters()
+    day = Counter("requests:day:key:c", "window", 10**6, "day")
+    slots = Counter("calls:key:c", "slots", 10**6)
+    kept: list[str] = []
+
+    async def call(number: int) -> None:
+        demands: list[Demand] = [(day, 1), (slots, 1)]
+        verdict = await counters.take(demands, f"call-{number}")
+        kept.append(f"call-{number}")
+        if number % 2:
+            counters.give(demands, [1, 1], f"call-{number}", verdict)
+
+    for first in range(0, 2000, 20):
+        tasks = [asyncio.ensure_future(call(number)) for number in range(first, first + 20)]
+        for _ in range(chance.randrange(6)):
+            await asyncio.sleep(0)
+        for task in tasks[: chance.randrange(20)]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert await used(counters, day) == len(kept)
+    assert await used(counters, slots) == sum(not int(each.removeprefix("call-")) % 2 for each in kept)
+
+
+async def test_of_a_bucket_no_more_is_given_back_than_has_not_come_back_by_itself():
+    clock = Clock()
+    counters = Memory(clock=clock)
+    minute = Counter("tokens:minute:key:a", "bucket", 1000, "minute")
+    first = await counters.take([(minute, 1000)], "one")
+    clock.now += 60
+    second = await counters.take([(minute, 1000)], "two")
+
+    counters.give([(minute, 1000)], [0], "one", first)
+    assert (await counters.take([(minute, 1)], "three")).refused == 0
+
+    clock.now += 30
+    counters.give([(minute, 1000)], [0], "two", second)
+    assert await used(counters, minute) == 0
+
+
+async def test_redis_gives_back_no_more_than_has_not_come_back_by_itself(redis):
+    shared = Shared(connect(redis.url, 5.0), "drained", 5.0)
+    minute = Counter("tokens:minute:key:drained", "bucket", 60_000, "minute")  # 1000 a second
+    shared.start()
+    first = await shared.take([(minute, 400)], "one")
+    await asyncio.sleep(0.5)
+    await shared.take([(minute, 60_000)], "two")
+
+    shared.give([(minute, 400)], [0], "one", first)
+    assert await used(shared, minute) == pytest.approx(60_000, abs=1000)
+    assert (await shared.take([(minute, 1500)], "three")).refused == 0
+    await shared.stop()
+
+
+async def test_what_is_owed_has_a_bound(place: Place):
+    counters = place.counters()
+    verdict = await counters.take([(TOKENS, 1), (DAY, 1)], "one")
+
+    counters.give([(TOKENS, 1), (DAY, 1)], [MOST, MOST], "one", verdict)
+
+    assert await used(counters, TOKENS) == pytest.approx(3000, abs=5)
+    assert await used(counters, DAY) == pytest.approx(MOST)
+    assert (await counters.take([(TOKENS, 1)], "two")).wait_seconds == pytest.approx(2001 * 3.6, abs=20)
+
+
+async def test_numbers_beyond_all_bounds_stop_nothing(redis):
+    shared = Shared(connect(redis.url, 5.0), "beyond", 5.0)
+    shared.start()
+    verdict = await shared.take([(TOKENS, 10**30)], "beyond")
+    assert (verdict.refused, verdict.wait_seconds) == (0, math.inf)
+
+    demands: list[Demand] = [(TOKENS, 1), (DAY, 1)]
+    verdict = await shared.take(demands, "after")
+    shared.give(demands, [10**40, 10**40], "after", verdict)
+    assert await used(shared, TOKENS) == pytest.approx(3000, abs=5)
+    await shared.stop()
+
+
+async def test_a_reservation_that_comes_after_it_was_taken_back_is_not_made(redis):
+    shared = Shared(connect(redis.url, 5.0), "late", 5.0)
+    wanted = _Take([(DAY, 500), (SLOTS, 1)], "late", asyncio.get_running_loop().create_future())
+    shared._undo(wanted)
+    await shared.round()
+
+    shared._wanted.append(wanted)
+    await shared.round()
+
+    assert wanted.verdict.result().refused is not None
+    shared.start()
+    assert await used(shared, DAY) == 0
+    assert await used(shared, SLOTS) == 0
+    await shared.stop()
+
+
 async def test_the_history_of_a_bucket_is_one_that_a_single_counter_could_have_had(place: Place):
     """Every admitted amount fits under the limit at its own moment, in the order of the counters' clock."""
     several = [place.counters() for _ in range(3)]
@@ -242,8 +341,19 @@ async def test_a_call_larger_than_the_share_is_admitted_when_nothing_is_used():
 async def test_counters_that_are_empty_again_are_forgotten():
     clock = Clock()
     counters = Memory(clock=clock)
-    for number in range(5000):
+    for number in range(500):
         clock.now += 60
         await counters.take([(Counter(f"requests:minute:user:{number}", "bucket", 1, "minute"), 1)], "lease")
 
-    assert len(counters._counts) < 1000
+    assert len(counters._counts) < 10
+
+
+async def test_names_that_clients_make_up_are_forgotten_beyond_a_bound(monkeypatch):
+    monkeypatch.setattr("app.limits.memory.MOST_COUNTERS", 100)
+    counters = Memory()
+    for number in range(1000):
+        await counters.take([(HOUR, 0), (DAY, 1)], "lease")
+        await counters.take([(Counter(f"requests:month:user:{number}", "window", 1, "month"), 1)], "lease")
+
+    assert len(counters._counts) <= 101
+    assert await used(counters, DAY) == 1000  # what is in use is not forgotten

@@ -1,6 +1,7 @@
 """Every way to reach a Redis, each tried with a real one."""
 
 import asyncio
+import re
 import shutil
 import subprocess
 import time
@@ -13,6 +14,7 @@ from app.limits.counters import Counter, Gone
 from app.limits.shared import Shared
 from app.redis_connection import connect
 from chaos.redis_server import Server, redis_server
+from tests.support.process import ROOT
 
 HOUR = Counter("requests:hour:key:a", "bucket", 3, "hour")
 DAY = Counter("tokens:day:model:b", "window", 100, "day")
@@ -44,6 +46,24 @@ async def test_a_server_and_a_user_with_a_password(tmp_path):
             await admitted(f"redis://gateway:wrong@127.0.0.1:{server.port}/0")
 
 
+async def test_a_user_with_the_rights_that_the_page_names(tmp_path):
+    page = (ROOT / "docs/limits.md").read_text("utf-8")
+    rights = re.findall(r"`\+([a-z]+)`", page)
+    assert "evalsha" in rights
+    rules = [
+        "gateway",
+        "on",
+        ">secret",
+        "resetchannels",
+        "~{test}*",
+        "-@all",
+        *(f"+{right}" for right in rights),
+    ]
+    with redis_server(tmp_path, "--user", *rules) as server:
+        assert await admitted(f"redis://gateway:secret@127.0.0.1:{server.port}/0") == 3
+        assert await admitted(f"redis://gateway:secret@127.0.0.1:{server.port}/1") == 3
+
+
 async def test_a_socket(tmp_path):
     with redis_server(tmp_path, "--unixsocket", str(tmp_path / "redis.sock")):
         assert await admitted(f"unix://{tmp_path}/redis.sock") == 3
@@ -66,20 +86,44 @@ async def test_a_server_behind_tls(tmp_path):
 
 
 async def test_a_cluster(tmp_path):
-    with redis_server(tmp_path, "--cluster-enabled", "yes") as server:
+    bus = str(Server(tmp_path).port)  # by itself it would be 10000 above the other, and may not be a port then
+    with redis_server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", bus) as server:
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             end = time.monotonic() + 20
             while "cluster_state:ok" not in str(client.execute_command("CLUSTER", "INFO")):
                 assert time.monotonic() < end
                 await asyncio.sleep(0.05)
-        assert await admitted(f"redis+cluster://127.0.0.1:{server.port}") == 3
+        url = f"redis+cluster://127.0.0.1:{server.port}"
+        assert await admitted(url) == 3
+        await goes_and_comes_back(url, server)
 
 
 async def test_the_master_that_sentinels_know(tmp_path):
     with redis_server(tmp_path, "--requirepass", "secret") as server, sentinel(tmp_path, server) as port:
         url = f"redis+sentinel://:secret@127.0.0.1:1,127.0.0.1:{port}/main?db=0"
         assert await admitted(url) == 3
+
+
+async def goes_and_comes_back(url: str, server: Server) -> None:
+    """A cluster that is lost counts as gone, whatever its client calls that, and is found again."""
+    shared = Shared(connect(url, 0.3), "test", 0.3)
+    shared.start()
+    await shared.probe()
+    server.kill()
+    with pytest.raises(Gone):
+        await shared.take([(HOUR, 1)], "gone")
+    server.start()
+    end = time.monotonic() + 20
+    while True:
+        try:
+            await shared.probe()
+            break
+        except Gone:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.2)
+    assert (await shared.take([(HOUR, 1)], "back")).refused is None
+    await shared.stop()
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://127.0.0.1:26379", "redis+sentinel://127.0.0.1:26379/a/b"])

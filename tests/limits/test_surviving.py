@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import LimitsUnknown
 from app.limits.counters import Counter, Verdict
-from app.limits.shared import Shared
+from app.limits.shared import Change, Shared
 from app.limits.surviving import Surviving
 from app.redis_connection import connect
 from chaos.redis_server import Server, redis_server
@@ -144,6 +144,55 @@ async def test_what_is_given_back_while_redis_is_frozen_arrives_once(counters, s
     await eventually(lambda: used(server, DAY) == 6000, BACK_SECONDS)
     await asyncio.sleep(0.7)
     assert used(server, DAY) == 6000
+
+
+async def test_what_is_charged_while_redis_is_frozen_is_charged_once(counters, server):
+    await ask(counters, 1)
+    server.freeze()
+    counters._shared.charge([Change(DAY, 700, 0, 0, time.time())])
+    await asyncio.sleep(1.2)
+
+    server.thaw()
+
+    await eventually(lambda: used(server, DAY) == 700, BACK_SECONDS)
+    await asyncio.sleep(0.7)
+    assert used(server, DAY) == 700
+
+
+async def test_of_a_thousand_who_ask_at_once_none_hangs_when_redis_freezes(counters, server):
+    await ask(counters, 1)
+    server.freeze()
+
+    verdicts, slowest = await ask(counters, 1000)
+
+    assert admitted(verdicts) == 50
+    assert slowest < 1  # told within 0.12 s, each by a loop that has a thousand to tell
+
+
+async def test_what_was_admitted_alone_is_told_at_the_stop(server):
+    counters = await surviving(server, share=1.0)
+    server.freeze()
+    await ask(counters, 30)
+    server.thaw()
+
+    await stop(counters)
+
+    assert used(server, HOUR) > 29
+
+
+async def test_slots_are_held_through_an_outage_that_is_longer_than_their_lease(server, monkeypatch):
+    monkeypatch.setattr("app.limits.shared.LEASE_SECONDS", 1)
+    counters = await surviving(server, share=0.2)
+    await ask(counters, 5, SLOTS)
+    server.freeze()
+    await ask(counters, 5, HOUR)
+    await asyncio.sleep(1.2)
+
+    server.thaw()
+    await eventually(lambda: not counters.gone, BACK_SECONDS)
+
+    assert admitted((await ask(counters, 3, SLOTS))[0]) == 0
+    await stop(counters)
 
 
 @pytest.mark.parametrize("command", ["flushall", "script_flush"])
