@@ -47,7 +47,9 @@ def output_tokens(call: Call, route: Route, unbounded: int) -> int:
 def _whole(members: Members, name: str, default: int) -> int:
     """A member that is a whole number; the default where it is something else, which the upstream will judge."""
     raw = members.raw(name)
-    return int(raw) if raw is not None and raw.isdigit() and len(raw) < 16 else default
+    if raw is None or not raw.isdigit():
+        return default
+    return int(raw) if len(raw) < 16 else MAX_TOKENS
 
 
 def _size(members: Members, name: str) -> int:

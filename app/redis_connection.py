@@ -4,7 +4,8 @@
     redis+sentinel://:password@host:26379,host:26379/master-name?db=0           rediss+sentinel:// with TLS
     redis+cluster://user:password@host:6379                                     rediss+cluster:// with TLS
 
-What redis-py takes as a query it takes here, too, such as ?ssl_ca_certs=/path/to/ca.pem; and ?sentinel_password=.
+Behind a ? may stand db; with TLS ssl_ca_certs, ssl_certfile, ssl_keyfile and ssl_check_hostname; of sentinels their own
+sentinel_password. The configuration lets nothing else through (app/config/databases.py).
 """
 
 from collections.abc import Mapping, Sequence

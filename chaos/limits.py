@@ -121,7 +121,7 @@ async def _storm(way: str) -> Sequence[Finding]:
             f"{statuses[200]} admitted, limit {STORM_LIMIT}, bound {bound}",
             statuses[200] <= bound,
         ),
-        Finding(f"Redis {way}: recovery", f"{back:.2f} s", back < BACK_SECONDS),
+        *([Finding(f"Redis {way}: recovery", f"{back:.2f} s", back < BACK_SECONDS)] if gone else ()),
     ]
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo
 
@@ -23,14 +23,7 @@ REDIS_SCHEMES = (
 SQLITE = "sqlite:///"
 DATABASE = f"{SQLITE}hyperbridge.db"
 _REDIS = "redis://host:port"
-REDIS_OPTIONS = (
-    "db",
-    "ssl_ca_certs",
-    "ssl_certfile",
-    "ssl_keyfile",
-    "ssl_check_hostname",
-    "sentinel_password",
-)
+_TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 STORE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
@@ -39,18 +32,34 @@ def _redis_url(secret: SecretStr | None) -> SecretStr | None:
         return None
     _of_scheme(secret, REDIS_SCHEMES, _REDIS)
     parts = urlsplit(secret.get_secret_value())
-    for unknown in sorted(
-        {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - set(REDIS_OPTIONS)
-    ):
-        raise wrong(f"knows no {quoted(unknown)} behind its ?; known are {', '.join(REDIS_OPTIONS)}")
+    _check_options(parts)
     if parts.scheme == "unix":
         return secret
     if parts.scheme.endswith("sentinel") and not re.fullmatch(r"/[^/]+", parts.path):
         raise wrong("must end in the name of the sentinels' master, like redis+sentinel://host:26379/name")
+    if parts.scheme in {"redis", "rediss"} and not re.fullmatch(r"/?|/[0-9]{1,4}", parts.path):
+        raise wrong("must end in the number of a database, like redis://host:6379/0, or in none")
+    if parts.scheme.endswith("cluster") and parts.path.strip("/"):
+        raise wrong("must end behind the port: a cluster has one database only")
     for place in parts.netloc.rpartition("@")[2].split(","):
         if not _is_place(place):
             raise wrong(f"must be a URL like {_REDIS}: its host or its port is wrong")
     return secret
+
+
+def _check_options(parts: SplitResult) -> None:
+    """What stands behind the ? must be known for this kind of address."""
+    kind = parts.scheme.partition("+")[2]
+    known: tuple[str, ...] = ("db",) if kind != "cluster" else ()
+    if parts.scheme.startswith("rediss"):
+        known += _TLS_OPTIONS
+    if kind == "sentinel":
+        known += ("sentinel_password",)
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for unknown in sorted(given.keys() - set(known)):
+        raise wrong(f"knows no {quoted(unknown)} behind its ?; known is {', '.join(known) or 'nothing'}")
+    if not given.get("db", "0").isdecimal():
+        raise wrong("must have a number as db")
 
 
 def _is_place(text: str) -> bool:

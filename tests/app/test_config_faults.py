@@ -73,8 +73,7 @@ def faults(tmp_path, monkeypatch):
         ),
         (
             DEMO + "redis: {url: 'http://u:secret@host'}",
-            "2:14: redis.url: must be a URL like redis://host:port; it begins with one of redis, rediss, unix, "
-            "redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster",
+            "2:14: redis.url: must be a URL like redis://host:port; it begins with one of redis, rediss, unix, redis+s",
         ),
         (
             DEMO + "redis: {url: 'redis+sentinel://host:26379'}",
@@ -82,8 +81,15 @@ def faults(tmp_path, monkeypatch):
         ),
         (
             DEMO + "redis: {url: 'redis://host:0/0?tls=1'}",
-            "2:14: redis.url: knows no 'tls' behind its ?; known are db, ",
+            "2:14: redis.url: knows no 'tls' behind its ?; known is db",
         ),
+        (
+            DEMO + "redis: {url: 'redis://host:0/0?ssl_ca_certs=ca.pem'}",
+            "2:14: redis.url: knows no 'ssl_ca_certs' behind its ?; known is db",
+        ),
+        (DEMO + "redis: {url: 'redis://host?db=abc'}", "2:14: redis.url: must have a number as db"),
+        (DEMO + "redis: {url: 'redis://host/abc'}", "2:14: redis.url: must end in the number of a database"),
+        (DEMO + "redis: {url: 'redis+cluster://host/3'}", "2:14: redis.url: must end behind the port"),
         (
             DEMO + "redis: {url: 'redis://host:99999'}",
             "2:14: redis.url: must be a URL like redis://host:port",

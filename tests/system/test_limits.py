@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 
+from chaos.redis_server import redis_server
 from tests.support.gateway import gateway_of, twin_configuration
 
 CHAT = "/v1/chat/completions"
@@ -239,3 +240,42 @@ async def test_an_upstream_with_a_budget_is_asked_though_nobody_may_be_admitted_
         httpx.AsyncClient(base_url=gateway.url, headers={"authorization": f"Bearer {TWO}"}) as client,
     ):
         assert (await client.post(CHAT, json=BODY)).status_code == 200
+
+
+@pytest.fixture
+def redis(tmp_path):
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+async def test_numbers_that_a_client_makes_up_stop_nobody_else(upstream, tmp_path, redis):
+    more = (
+        settings(upstream[1], "tokens: 1000/hour, usd: 5/month, concurrent: 5")
+        + f'redis: {{url: "{redis.url}"}}\n'
+    )
+    wild: list[dict[str, object]] = [
+        {"max_tokens": 999999999999999, "n": 999999999999999},
+        {"max_tokens": 10**30},
+        {"user": "x" * 100_000, "n": 10**15},
+    ]
+    async with (
+        gateway_of(more, tmp_path) as gateway,
+        httpx.AsyncClient(
+            base_url=gateway.url, headers={"authorization": f"Bearer {ONE}"}, timeout=5
+        ) as client,
+    ):
+        statuses = [(await client.post(CHAT, json=BODY | each)).status_code for each in wild]
+        after = await client.post(CHAT, json=BODY)
+
+    assert statuses == [429, 429, 429]
+    assert after.status_code == 200
+
+
+@limited("tokens: 1000/hour")
+async def test_a_client_that_leaves_before_the_answer_pays_for_its_prompt(asked):
+    with pytest.raises(httpx.ReadTimeout):
+        await asked.post(CHAT, json=BODY | {"model": "twin/twin?head=30"}, timeout=0.5)
+    await asyncio.sleep(0.3)
+
+    last = await asked.post(CHAT, json=BODY)
+    assert int(last.headers["x-ratelimit-remaining-tokens"]) == pytest.approx(1000 - 60 - 100, abs=1)
