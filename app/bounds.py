@@ -1,7 +1,7 @@
 """How large a request may be in itself: nested how deep, with how many messages, with how long a prompt. Pure.
 
-Each check first asks what is quick to know and settles almost every request: a text nested deeper than 100 has more
-than 100 brackets, an array of 10000 items has at least 20000 bytes, a prompt has no more bytes than its body.
+Each check first asks what is quick to know and settles almost every request: a text nested deeper than 256 has more
+than 256 brackets, an array of 10000 items has at least 20000 bytes, a prompt has no more bytes than its body.
 """
 
 from array import array

@@ -57,7 +57,7 @@ class Server(Settings):
     )
     max_body_bytes: Count = Field(default=33_554_432, description="largest request body; above it 413")
     max_depth: Annotated[int, Field(ge=8, le=500), FromText] = Field(
-        default=100, description="how deep a request's objects and arrays may be nested; above it 400"
+        default=256, description="how deep a request's objects and arrays may be nested; above it 400"
     )
     max_messages: Annotated[int, Field(ge=1, le=1_000_000), FromText] = Field(
         default=10_000, description="messages in a request; above it 400"
