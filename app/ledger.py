@@ -23,7 +23,7 @@ ANY = "*"
 MAX_NAMES = 1000
 MAX_TOKENS = 10**9
 MAX_NANO_USD = 10**15
-"""What one attempt counts at most, whatever an upstream says: sums must fit into 64 bits."""
+"""What one attempt counts at most, whatever an upstream says."""
 COMPLAIN_SECONDS = 60.0
 LAST_SECONDS = 10.0
 """How long a stop waits for the last sums to be written."""

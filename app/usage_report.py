@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from app.allowance import NANO_USD, usd
 from app.errors import BadRequest
-from app.store.usage import COLUMNS, DAY_SECONDS, HOUR_SECONDS, SUMS, Column, Query, Row, Sums
+from app.store.usage import COLUMNS, DAY_SECONDS, HOUR_SECONDS, MOST, SUMS, Column, Query, Row, Sums
 
 MOST_DAYS = 400
 DEFAULT_DAYS = 30
@@ -89,9 +89,9 @@ def _day_of(seconds: int) -> int:
 
 
 def total(rows: Iterable[Row]) -> Sums:
-    """All of it together."""
+    """All of it together, each sum at most MOST."""
     sums = [each for _, each in rows]
-    return Sums(*(sum(getattr(each, name) for each in sums) for name in SUMS))
+    return Sums(*(min(sum(getattr(each, name) for each in sums), MOST) for name in SUMS))
 
 
 def described(sums: Sums) -> Mapping[str, int | float]:

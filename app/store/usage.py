@@ -16,6 +16,8 @@ COLUMNS: tuple[Column, ...] = get_args(Column)
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
 MAX_ROWS = 10_000
+MOST = 2**63 - 1
+"""The largest sum, as 64 bits hold it: what would be more stays there."""
 
 
 class Line(NamedTuple):
@@ -70,7 +72,9 @@ class Usage(Protocol):
     """The usage in the database. Both methods raise StoreUnavailable where it does not answer."""
 
     async def add(self, writer: str, sequence: int, batch: Batch) -> None:
-        """Add all of it or nothing; what this writer has added under this number already is not added again."""
+        """Add all of it or nothing; what this writer has added under this number already is not added again. A sum
+        that would be above MOST is MOST.
+        """
 
     async def report(self, query: Query) -> Sequence[Row]:
         """In the order of the columns; at most one row more than MAX_ROWS."""

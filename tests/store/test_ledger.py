@@ -13,7 +13,7 @@ from app.journal import Attempt, Record
 from app.ledger import Ledger
 from app.operations import CHAT
 from app.store.opening import opened
-from app.store.usage import HOUR_SECONDS, Batch, Query, Row, Sums
+from app.store.usage import HOUR_SECONDS, MOST, Batch, Query, Row, Sums
 from app.usage import Usage
 from tests.support.waiting import eventually
 
@@ -130,11 +130,29 @@ async def test_more_names_than_are_held_apart_are_one(store, monkeypatch):
 
 async def test_an_upstream_that_tells_impossible_numbers_does_not_stop_the_ledger(store):
     ledger = Ledger(store.usage, 60)
-    for _ in range(2000):
-        ledger.read(record(attempt(Usage(2**53, 2**53, 2**53, 2**53), price=Price.of(1_000_000, 1_000_000))))
+    fiction = record(attempt(Usage(2**53, 2**53, 2**53, 2**53), price=Price.of(1_000_000, 1_000_000)))
+    for _ in range(3):
+        for _ in range(5000):
+            ledger.read(fiction)
+        assert await ledger.flush()
+    [(_, sums)] = await report(store)
+    assert (sums.requests, sums.nano_usd) == (15_000, MOST)
+
+    ledger.read(record(attempt(), caller="other"))
+    assert await ledger.flush()
+    assert [(values[0], sums.requests) for values, sums in await report(store, "key")] == [
+        ("front", 15_000),
+        ("other", 1),
+    ]
+
+
+async def test_sums_that_grew_too_large_while_the_database_was_gone_are_written(store):
+    ledger = Ledger(store.usage, 60)
+    for _ in range(10_000):
+        ledger.read(record(attempt(Usage(2**53, 2**53), price=Price.of(1_000_000, 1_000_000))))
     assert await ledger.flush()
     [(_, sums)] = await report(store)
-    assert sums.requests == 2000
+    assert (sums.requests, sums.nano_usd) == (10_000, MOST)
 
 
 async def test_a_model_without_a_price_is_told_once_and_its_tokens_are_counted(store, caplog):

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.store.faults import StoreUnavailable
 from app.store.opening import opened
-from app.store.usage import DAY_SECONDS, HOUR_SECONDS, MAX_ROWS, Column, Line, Query, Sums
+from app.store.usage import DAY_SECONDS, HOUR_SECONDS, MAX_ROWS, MOST, Column, Line, Query, Sums
 
 DAY = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
 LINE = Line(DAY, "front", "words", "twin", "twin", "chat", "ok")
@@ -44,9 +44,9 @@ async def test_of_each_writer_only_the_last_batch_is_remembered(store):
 
 
 async def test_a_batch_is_added_whole_or_not_at_all(store):
-    broken = Sums(nano_usd=None)  # type: ignore[arg-type]
+    broken = LINE._replace(model="z", operation=None)  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable):
-        await store.usage.add("a", 0, [(LINE, ONE), (LINE._replace(model="z"), broken)])
+        await store.usage.add("a", 0, [(LINE, ONE), (broken, ONE)])
     assert await store.usage.report(query()) == [((), Sums())]
     await store.usage.add("a", 0, [(LINE, ONE)])
     assert await store.usage.report(query()) == [((), ONE)]
@@ -103,6 +103,23 @@ async def test_sums_hold_what_sixty_four_bits_hold(store):
     await store.usage.add("a", 0, [(LINE, much)])
     await store.usage.add("a", 1, [(LINE, much)])
     assert (await store.usage.report(query()))[0][1].nano_usd == 8 * 10**18
+
+
+async def test_a_sum_that_would_need_more_stays_at_what_they_hold(store):
+    await store.usage.add("a", 0, [(LINE, Sums(1, 2**70))])
+    await store.usage.add("a", 1, [(LINE, Sums(1, MOST)), (LINE._replace(model="other"), Sums(1, MOST - 1))])
+    assert await store.usage.report(query("model")) == [
+        (("other",), Sums(1, MOST - 1)),
+        (("words",), Sums(2, MOST)),
+    ]
+    assert await store.usage.report(query()) == [((), Sums(3, MOST))]
+
+
+async def test_sums_of_many_rows_are_exact(store):
+    amounts = [2**61 + 1, 2**61 + 3, 2**32, 2**32 - 1, 1]
+    lines = [(LINE._replace(model=f"m{number}"), Sums(1, amount)) for number, amount in enumerate(amounts)]
+    await store.usage.add("a", 0, lines)
+    assert await store.usage.report(query()) == [((), Sums(5, sum(amounts)))]
 
 
 async def test_a_report_has_an_end(store):
