@@ -85,5 +85,8 @@ class Draining(uvicorn.Server):
         left = 0.0 if self.force_exit else min(self._seconds_left(), self.config.drain_seconds)
         self.config.timeout_graceful_shutdown = left  # type: ignore[assignment] # asyncio takes fractions
         await super().shutdown(sockets)
-        if self.force_exit:  # uvicorn leaves it out then
+        if self.force_exit:  # uvicorn leaves this out then
+            for call in self.server_state.tasks:
+                if not call.cancelling():
+                    call.cancel()
             await self.lifespan.shutdown()

@@ -1,6 +1,7 @@
 """The composition root: the only module that builds the others."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +37,11 @@ from app.routing.fixed import Fixed
 from app.sink import Sink
 from app.users import UserHash
 from routers import api
+
+CLOSING_SECONDS = 1.0
+"""How long a stop waits for calls that it has ended: what they used is written when their records are closed, and
+before that each tells its client.
+"""
 
 
 def create_app(  # noqa: PLR0913 - what a worker is given
@@ -104,6 +110,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
             readiness.ready = True
             yield {READINESS: readiness}
             readiness.ready = False
+            await _closed(journal)
 
     surface = api.build(
         api.Parts(
@@ -126,6 +133,14 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         lifespan,
     )
     return Door(relay, surface, settings.server.cors_origins)
+
+
+async def _closed(journal: Journal) -> None:
+    """Until the record of every call is closed, or the time for that is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_SECONDS):
+            while journal.open_records:  # noqa: ASYNC110 - the journal tells nobody that it is empty
+                await asyncio.sleep(0.01)
 
 
 def _limited(settings: config.Config, counters: Counters, metrics: Metrics, costs: Prices) -> Limited:

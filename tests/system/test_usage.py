@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import csv
 import io
+import json
 import os
 import signal
+import socket
 import sqlite3
 import time
+from collections.abc import Callable, Generator
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -219,6 +223,59 @@ async def test_a_stop_while_streams_run_counts_them(upstream, tmp_path):
             await stream.aread()
         process.wait(15)
     assert counted(tmp_path / "usage.db") == 1
+
+
+@pytest.mark.parametrize(("workers", "signals"), [(1, 1), (1, 2), (2, 1)])
+async def test_a_stop_whose_time_is_over_counts_what_still_runs_for_clients_that_do_not_read(
+    upstream, tmp_path, workers, signals
+):
+    twin, twin_url = upstream
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        f"server: {{drain_seconds: {0.2 if signals == 1 else 60}}}\n"
+        f'upstreams: {{twin: {{kind: openai, url: "{twin_url}"}}}}\n'
+        "store: {url: 'sqlite:///usage.db', flush_seconds: 3600}\n"
+    )
+    model = "twin/twin?chunks=300000&gap=0"
+    request = json.dumps({**BODY, "model": model, "stream": True, "max_tokens": 300_000}).encode()
+    with (
+        serving(tmp_path, "--config", str(path), "--workers", str(workers)) as (process, url),
+        contextlib.ExitStack() as held,
+    ):
+        for _ in range(3):
+            held.enter_context(deaf(url, request))
+        await standing(lambda: sum(seen.sent_tokens for seen in twin.seen))
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.5)  # the process above looks for signals a few times a second
+        assert await asyncio.to_thread(process.wait, 15) == 0
+    assert counted(tmp_path / "usage.db") == 3
+    errors = (tmp_path / "stderr").read_text()
+    assert errors.count('"outcome":"stopping"') == 3
+    assert "Exception in ASGI application" not in errors
+
+
+@contextlib.contextmanager
+def deaf(url: str, request: bytes) -> Generator[None]:
+    """A client that sends this and reads nothing of its answer."""
+    where = urlsplit(url)
+    assert where.hostname is not None
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((where.hostname, where.port))
+        head = f"POST {CHAT} HTTP/1.1\r\nhost: {where.netloc}\r\ncontent-type: application/json\r\n"
+        connection.sendall(f"{head}content-length: {len(request)}\r\n\r\n".encode() + request)
+        yield
+
+
+async def standing(number: Callable[[], int]) -> None:
+    """Until a number that has risen does so no more for a while: all buffers are full."""
+    end, last, since = time.monotonic() + 30, 0, time.monotonic()
+    while not last or time.monotonic() - since < 0.5:
+        assert time.monotonic() < end, last
+        await asyncio.sleep(0.05)
+        if number() != last:
+            last, since = number(), time.monotonic()
 
 
 async def test_while_the_database_is_gone_calls_are_answered_and_counted_later(upstream, tmp_path):
