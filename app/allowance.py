@@ -5,6 +5,7 @@ Amounts are whole numbers: requests, tokens, and money in nano-dollars, so that 
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, TypeAlias, get_args
 
 Measure: TypeAlias = Literal["requests", "tokens", "usd"]
@@ -37,7 +38,7 @@ class Bound:
             raise ValueError(f"must be an amount a period, like {example}; periods are {', '.join(PERIODS)}")
         if "." in found["amount"] and measure != "usd":
             raise ValueError(f"must be a whole number a period, like {example}")
-        amount = round(float(found["amount"]) * (NANO_USD if measure == "usd" else 1))
+        amount = int(Decimal(found["amount"]) * (NANO_USD if measure == "usd" else 1))
         if not 0 < amount <= MOST:
             raise ValueError(
                 f"must be above 0 and at most {usd(MOST) if measure == 'usd' else MOST} a period"

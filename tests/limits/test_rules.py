@@ -159,9 +159,9 @@ def test_an_operation_that_writes_nothing_has_no_tokens_of_output():
     assert estimate.output_tokens(call(EMBEDDINGS), ROUTE, 1024) == 0
 
 
-@given(st.integers(1, MOST))
+@given(st.integers(1, MOST) | st.integers(10**14, MOST))
 def test_money_is_written_as_it_is_read(nano):
-    assert Bound.parse(f"{usd(nano)}/day", "usd").amount == pytest.approx(nano, rel=1e-9)
+    assert Bound.parse(f"{usd(nano)}/day", "usd").amount == nano
 
 
 @given(st.integers(1, 10**12), st.sampled_from(["minute", "hour", "day", "month"]))
