@@ -1,12 +1,12 @@
 """What `GET /v1/usage` asks and answers: from its parameters to a query, from rows to JSON and CSV. Pure."""
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+
+import orjson
 
 from app.allowance import NANO_USD, usd
 from app.errors import BadRequest
@@ -15,12 +15,13 @@ from app.store.usage import COLUMNS, DAY_SECONDS, HOUR_SECONDS, MOST, SUMS, Colu
 MOST_DAYS = 400
 DEFAULT_DAYS = 30
 EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2020, 2100))
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the begin of a formula."""
-
 COUNTS = tuple(name for name in SUMS if name != "nano_usd")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
+_FORMULA = re.compile(r"""((?:^|[,;:|\t\r\n])[\s"']*)(?=[=+@-])""")
+"""Where a spreadsheet would begin to compute: at the begin of a cell, behind whatever may part cells, space and quotes
+left out. Many do not split at the comma but at the semicolon, and then quotes in the middle of a cell hide nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +115,35 @@ def _text(column: Column, value: str | int) -> str:
     return moment(value)[:10] if column == "day" else moment(value)
 
 
+def document(query: Query, rows: Sequence[Row], delay_seconds: float, prices: str) -> bytes:
+    """The rows as JSON, with their total."""
+    return orjson.dumps({
+        "object": "usage",
+        "from": moment(query.start),
+        "to": moment(query.end),
+        "delay_seconds": delay_seconds,
+        "prices": prices,
+        "data": [{**columns(query, values), **described(sums)} for values, sums in rows],
+        "total": described(total(rows)),
+    })
+
+
 def table(query: Query, rows: Iterable[Row]) -> str:
-    """The rows as CSV (RFC 4180), with a head; exact dollars, and no cell that a spreadsheet would compute."""
-    written = io.StringIO()
-    lines = csv.writer(written)
-    lines.writerow([*query.by, *COUNTS, "cost_usd"])
+    """The rows as CSV (RFC 4180), with a head; names in quotes, exact dollars, and no cell that a spreadsheet would
+    compute.
+    """
+    lines = [_line([*query.by, *COUNTS, "cost_usd"], [])]
     for values, sums in rows:
-        cells = [_harmless(text) for text in columns(query, values).values()]
-        lines.writerow([*cells, *(getattr(sums, name) for name in COUNTS), usd(sums.nano_usd)])
-    return written.getvalue()
+        numbers = [*(str(getattr(sums, name)) for name in COUNTS), usd(sums.nano_usd)]
+        lines.append(_line(map(_harmless, columns(query, values).values()), numbers))
+    return "".join(lines)
 
 
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+def _line(names: Iterable[str], numbers: Iterable[str]) -> str:
+    quoted = ('"' + name.replace('"', '""') + '"' for name in names)
+    return ",".join([*quoted, *numbers]) + "\r\n"
+
+
+def _harmless(name: str) -> str:
+    """With an apostrophe before what would be a formula, wherever a spreadsheet splits the line."""
+    return _FORMULA.sub(r"\1'", name)

@@ -87,7 +87,9 @@ def test_a_moment_lies_in_the_hours_that_begin_and_end_with_it(moment):
     assert end - HOUR_SECONDS < moment <= end
 
 
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from("=+-@,;:|\t\r\n \"'a"), max_size=20
+)
 COUNTS = st.integers(0, 2**60)
 
 
@@ -95,16 +97,27 @@ COUNTS = st.integers(0, 2**60)
 def test_csv_holds_every_row_and_no_cell_that_a_spreadsheet_would_compute(rows):
     asked = Query(0, HOUR_SECONDS, ("key", "upstream_model"))
     text = usage_report.table(asked, [((key, model), sums) for key, model, sums in rows])
-    head, *read = csv.reader(io.StringIO(text, newline=""))
+    head, *read = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert head == ["key", "upstream_model", *usage_report.COUNTS, "cost_usd"]
     assert len(read) == len(rows)
     for cells, (key, model, sums) in zip(read, rows, strict=True):
-        assert not any(cell.startswith(usage_report.FORMULA) for cell in cells)
-        assert [cell.removeprefix("'") for cell in cells[:2]] == [
-            key.removeprefix("'"),
-            model.removeprefix("'"),
-        ]
+        assert [cell.replace("'", "") for cell in cells[:2]] == [key.replace("'", ""), model.replace("'", "")]
         assert cells[2] == str(sums.requests)
+    for separator in ",;:|\t":
+        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            assert not any(is_formula(cell) for cell in cells)
+
+
+def is_formula(cell: str) -> bool:
+    return cell.strip('" \t\r\n').startswith(("=", "+", "-", "@"))
+
+
+def test_csv_has_names_in_quotes_and_numbers_without():
+    rows = [(("a;=1+1", 'say "x"'), Sums(1, 2, 3, nano_usd=1_500_000))]
+    text = usage_report.table(Query(0, HOUR_SECONDS, ("key", "model")), rows)
+    [line, rest] = text.split("\r\n")[1:]
+    assert line == '"a;\'=1+1","say ""x""",1,2,3,0,0,0,0,0,0.0015'
+    assert not rest
 
 
 def test_days_and_hours_are_written_as_people_do():
