@@ -131,36 +131,34 @@ class Budget:
         self.granted += 1
         counter, amount = demands[0]
         if self._measure(counter) == "requests":
-            self._owed = max(0.0, self._owed + 1 / self._caution.share(now) - amount)
+            owed = self._owed + 1 / self._caution.share(now) - amount
+            self._owed = min(max(owed, 0.0), 1.0)
         return Grant(demands, lease, verdict, now, self.granted)
 
-    def settle(self, grant: Grant, tokens: int, *, sent: bool = True, more: int = 0) -> None:
-        """Say what was used of a grant, and how much `more` of the first of its counters is not to be had."""
+    def settle(self, grant: Grant, tokens: int, *, sent: bool = True) -> None:
+        """Say what was used of a grant."""
         self.granted -= not sent
         dearer = 1 / self._caution.share(_now())
         spent = [
             (amount if self._measure(counter) == "requests" else math.ceil(tokens * dearer)) if sent else 0
             for counter, amount in grant.demands
         ]
-        spent[0] = grant.demands[0][1] + more if more else spent[0]
         self._counters.give(grant.demands, spent, grant.lease, grant.verdict)
         if any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
             self._changed()
 
-    async def refuse(self, grant: Grant, pause_seconds: float | None) -> None:
+    def refuse(self, grant: Grant, pause_seconds: float | None) -> None:
         """The upstream said 429 to this call, and when to come again: until then nobody gets anything."""
-        missing = 0
         now = _now()
         self._caution.refuse(grant.asked, now)
-        try:
-            if pause_seconds is not None:
-                counter = grant.demands[0][0]
-                limit = part(counter, self._counters.share)
-                full = limit - 1 + pause_seconds * limit / 60  # so that one more may go after that time
-                missing = max(0, math.ceil(full - await self._look(counter)))
-                self.ready = max(self.ready, now + pause_seconds)
-        finally:
-            self.settle(grant, 0, more=missing)
+        self.settle(grant, 0)
+        if pause_seconds is not None:
+            counter = grant.demands[0][0]
+            limit = part(counter, self._counters.share)
+            self._counters.raise_to(
+                counter, limit - 1 + pause_seconds * limit / 60
+            )  # one more may go after that time
+            self.ready = max(self.ready, now + pause_seconds)
 
     def hear(self, limits: Limits, asked: float, granted: int) -> None:
         """What an answer said of the upstream's limits; its call was asked at this moment, with so many let go before."""
@@ -177,12 +175,19 @@ class Budget:
         if limits.over_limit:
             self.over_limit += 1
             self._caution.warn(asked, now)
-        if self._is_short(now):
-            self._beside("correct", self._correct)
-        if self._untold:
-            self._beside("tell", self._tell)
+        if self._untold or self._is_short(now):
+            self._beside("agree", self._agree)
         if before != [self.limit(measure) for measure in MEASURES]:
             self._changed()
+
+    def wait_seconds(self, tokens: int, now: float) -> float:
+        """How long a call of so many tokens would have to wait if it came next, as far as is known."""
+        waits = [0.0]
+        for counter, amount in self.demands(tokens):
+            limit = part(counter, self._counters.share)
+            used, at = self._last_used.get(counter.name, (0.0, now))
+            waits.append((used + min(amount, limit) - limit) * 60 / limit - (now - at))
+        return max(waits)
 
     def turn_seconds(self, tokens: int) -> Mapping[Measure, float]:
         """How long it takes until a call of so many tokens can go after another one, by each measure."""
@@ -250,21 +255,34 @@ class Budget:
                     learns = True
         return learns
 
-    async def _tell(self) -> None:
-        """Tell the other workers of the limits that the upstream has told this one."""
+    async def _agree(self) -> None:
+        """Bring what the upstream has told to what is counted here, and to the other workers."""
         try:
             while self._untold:
-                measure, limit = self._untold.popitem()
-                counter = _shared_limit(Counter(self._names[measure], "bucket", limit))
-                known = round(await self._look(counter))
-                lease = _lease()
-                # Raised only from what it was, so that two who tell the same do not add it up.
-                demand = (replace(counter, limit=limit), limit - known) if limit > known else (counter, 0)
-                verdict = await self._counters.take([demand], lease)
-                if verdict.refused is None:
-                    self._counters.give([demand], [limit - known], lease, verdict)
-        except Failure:
-            self._untold.clear()  # who counts is gone, and says so elsewhere
+                await self._tell(*self._untold.popitem())
+            await self._correct()
+        except Failure:  # who counts is gone, and says so elsewhere
+            self._untold.clear()
+
+    async def _tell(self, measure: Measure, limit: int) -> None:
+        """Tell the other workers of a limit.
+
+        It is raised only from what it was, so that of two who tell the same one does. That one also takes what it has
+        grown by: at the upstream nothing comes back faster for that, so until then there is no more than before.
+        """
+        bucket = Counter(self._names[measure], "bucket", limit)
+        counter = _shared_limit(bucket)
+        known = round(await self._look(counter))
+        grown = limit - known
+        lease = _lease()
+        if grown <= 0:
+            verdict = await self._counters.take([(counter, 0)], lease)
+            self._counters.give([(counter, 0)], [grown], lease, verdict)
+            return
+        demands = [(replace(counter, limit=limit), grown), *([(bucket, grown)] if known else [])]
+        verdict = await self._counters.take(demands, lease)
+        if verdict.refused is None:
+            self._counters.give(demands, [grown] * len(demands), lease, verdict)
 
     async def _look(self, counter: Counter) -> float:
         """How much of it is used now."""
@@ -276,23 +294,21 @@ class Budget:
 
     async def _correct(self) -> None:
         """Count what others used of the same account, as far as the upstream says so."""
-        try:
-            demands = [(counter, 0) for counter, _ in self.demands(0)]
-            lease = _lease()
-            verdict = await self._counters.take(demands, lease)
-            now = _now()
-            self._note(demands, verdict.used, now)
-            if verdict.refused is not None:  # nothing is left as it is
-                return
-            missing = [
-                max(0, round(self._told(self._measure(counter), now) - used))
-                for (counter, _), used in zip(demands, verdict.used, strict=True)
-            ]
-            self._counters.give(demands, missing, lease, verdict)
-            used = [each + more for each, more in zip(verdict.used, missing, strict=True)]
-            self._note(demands, used, now)
-        except Failure:  # who counts is gone, and says so elsewhere
+        demands = [(counter, 0) for counter, _ in self.demands(0)]
+        if not demands:
             return
+        lease = _lease()
+        verdict = await self._counters.take(demands, lease)
+        now = _now()
+        self._note(demands, verdict.used, now)
+        if verdict.refused is not None:  # nothing is left as it is
+            return
+        missing = [
+            max(0, round(self._told(self._measure(counter), now) - used))
+            for (counter, _), used in zip(demands, verdict.used, strict=True)
+        ]
+        self._counters.give(demands, missing, lease, verdict)
+        self._note(demands, [each + more for each, more in zip(verdict.used, missing, strict=True)], now)
 
 
 def _now() -> float:

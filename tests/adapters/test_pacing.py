@@ -361,6 +361,21 @@ async def test_a_worker_hears_from_the_others_what_the_upstream_has_told_them(co
         assert untold.lane("").budget.limit("requests") == 240
 
 
+async def test_a_limit_that_grows_gives_nothing_at_once(counters):
+    limits = Limits(100, 100_000, 0.0)
+    async with limited_twin(limits) as (_, url), AsyncExitStack() as held:
+        one, other = [await held.enter_async_context(pacing(url, counters, requests=100)) for _ in range(2)]
+        await ask(one, asked())
+        await ask(other, asked())
+        limits.requests.scale = 2.0  # of what was there nothing becomes more
+
+        await asyncio.gather(ask(one, asked()), ask(other, asked()))
+        await eventually(lambda: not (one.lane("").budget._tasks or other.lane("").budget._tasks))
+
+        assert one.lane("").budget.limit("requests") == 200
+        assert 96 <= await used(counters, 200) <= 106  # once, though two were told
+
+
 async def test_an_upstream_without_a_limit_is_paced_as_soon_as_it_tells_one():
     async with limited_twin(Limits(5, 100_000, 0.0)) as (twin, url), pacing(url) as upstream:
         assert upstream.queue() is None
