@@ -60,6 +60,8 @@ class Lane:
         self._last_turn = 0.0
         self._turns = 0
         self._gap_seconds = 0.0
+        self._answer_seconds = {True: 0.0, False: 0.0}
+        """How long answers take, of streams to their first content."""
         self._closed = False
 
     @property
@@ -86,11 +88,15 @@ class Lane:
         if grant is not None:
             self.budget.settle(grant, tokens, sent=sent)
 
-    async def refused(self, outbound: Outbound, grant: Grant | None, pause_seconds: float | None) -> None:
+    def refused(self, outbound: Outbound, grant: Grant | None, pause_seconds: float | None) -> None:
         """The upstream said 429, and when to come again."""
         self._end(outbound)
         if grant is not None:
-            await self.budget.refuse(grant, pause_seconds)
+            self.budget.refuse(grant, pause_seconds)
+
+    def answered(self, outbound: Outbound, seconds: float) -> None:
+        """It had its first content, or all of it, so long after it was asked for: those that wait are kept so much time."""
+        self._answer_seconds[outbound.stream] += (seconds - self._answer_seconds[outbound.stream]) * SMOOTHING
 
     async def close(self) -> None:
         """Nobody is let go any more."""
@@ -117,7 +123,7 @@ class Lane:
 
     async def _wait(self, outbound: Outbound) -> Grant | None:
         loop = asyncio.get_running_loop()
-        latest = min(outbound.first_by, outbound.deadline)
+        latest = self._latest(outbound, loop.time())
         ticket = self._place(outbound, latest)
         waiter = ticket.item
         timer = loop.call_at(latest, self._expire, ticket) if math.isfinite(latest) else None
@@ -134,6 +140,11 @@ class Lane:
                 timer.cancel()
         self._tally.wait(outbound.priority, loop.time() - waiter.since)
         return grant
+
+    def _latest(self, outbound: Outbound, now: float) -> float:
+        """Until when it may wait: what answers take, but at most half of the time it has, is kept for its own."""
+        end = min(outbound.first_by, outbound.deadline)
+        return end - min(self._answer_seconds[outbound.stream], max(0.0, end - now) / 2)
 
     def _give_back(self, grant: Grant | None) -> None:
         if grant is not None:
@@ -158,6 +169,8 @@ class Lane:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), outbound.tokens, now)
         ticket = self._queue.put(waiter, outbound.priority, outbound.caller, outbound.weight)
+        if self._queue.first() is ticket:
+            self._wake()
         if self._pump is None and not self._closed:
             self._last_turn, self._turns, self._gap_seconds = now, 0, 0.0
             self._pump = loop.create_task(self._let_go())
@@ -166,6 +179,8 @@ class Lane:
     def _wait_seconds(self, outbound: Outbound, now: float) -> float:
         """How long a call that comes now would wait, about."""
         ahead = self._queue.ahead(outbound.priority, outbound.caller, outbound.weight)
+        if ahead < 1:  # it would be the next, and what the others need does not hold it up
+            return self.budget.wait_seconds(outbound.tokens, now)
         turns = dict(self.budget.turn_seconds(outbound.tokens))
         if self._turns >= FEWEST:  # better than a guess that all others are as large as this one
             turns["tokens"] = self._gap_seconds

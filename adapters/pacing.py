@@ -8,6 +8,7 @@ a call goes straight through. Each worker lets its own calls go in a fair order 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeAlias
 
@@ -21,6 +22,9 @@ from app.queueing import SHARES
 
 MOST_LANES = 1000
 """Budgets kept of models that are counted apart."""
+
+WAITED_SECONDS = 0.1
+"""Who waited longer has less time left for its answer than it would have."""
 
 Valve: TypeAlias = Callable[[Outbound], tuple[Outbound, bool]]
 """Changes what is asked, and says whether it takes of the budget."""
@@ -105,17 +109,24 @@ class _Held:
         lane = self._lane = pacing.lane(outbound.model)
         self._paced = metered and lane.budget.limited
         if self._paced:
+            began = _now()
             self._grant = await lane.enter(outbound)
+            if (
+                _now() - began > WAITED_SECONDS
+            ):  # whatever time is missing now, the server is not to blame for it
+                outbound = replace(outbound, hurried=True)
         asked, granted = _now(), lane.budget.granted
         try:
             self._inner = pacing.upstream.open(outbound)
             answer = self._answer = await self._inner.__aenter__()
         except UpstreamFailure as failure:
-            await self._failed(failure, asked, granted)
+            self._failed(failure, asked, granted)
             raise
         except BaseException:
             self._leave(self._outbound.prompt_tokens)
             raise
+        if self._paced:
+            lane.answered(outbound, _now() - asked)
         if answer.reading.limits:
             lane.budget.hear(ratelimit_headers.limits(answer.reading.limits), asked, granted)
         return answer
@@ -128,14 +139,14 @@ class _Held:
         finally:
             self._leave(self._used_tokens() if self._paced else 0)
 
-    async def _failed(self, failure: UpstreamFailure, asked: float, granted: int) -> None:
+    def _failed(self, failure: UpstreamFailure, asked: float, granted: int) -> None:
         """There is no answer: what the budget is told of that."""
         said = ratelimit_headers.limits(failure.limits)
         if failure.limits:
             self._lane.budget.hear(said, asked, granted)
         if isinstance(failure, UpstreamLimited) and failure.answered and self._paced:
             pause = ratelimit_headers.pause_seconds(failure.headers.get("retry-after", ""), said)
-            await self._lane.refused(self._outbound, self._grant, pause)
+            self._lane.refused(self._outbound, self._grant, pause)
         elif failure.blameless or (isinstance(failure, UpstreamUnavailable) and not failure.answered):
             self._leave(0, sent=False)
         else:

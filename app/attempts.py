@@ -130,9 +130,10 @@ class Attempts:
                 lambda: self._enter(route, asking, "first"),
                 lambda: self._enter(other, asking, "hedge"),
                 after_seconds,
-                lambda: hedges.spend(route),
+                lambda: bool(self._record.attempts[0].sent_at) and hedges.spend(route),
             )
-        hedges.note(opened.attempt.route, opened.attempt.first_content - opened.attempt.started)
+        attempt = opened.attempt  # what it waited for here says nothing about the upstream
+        hedges.note(attempt.route, attempt.first_content - (attempt.sent_at or attempt.started))
         return opened
 
     async def _enter(self, route: Route, asking: Asking, kind: AttemptKind) -> _Opened:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from app import outcomes
 from app.backoff import pause_seconds
 from app.contracts import Plan, Route
-from app.errors import ContextTooLong, Failure, UpstreamFailure, UpstreamTimeout
+from app.errors import ContextTooLong, Failure, UpstreamFailure, UpstreamLimited, UpstreamTimeout
 from app.outcomes import Meaning
 
 LONGEST_PAUSE_SECONDS = 10.0
@@ -116,6 +116,10 @@ class Course:
         if isinstance(failure, UpstreamFailure):
             if failure.elsewhere:
                 return 0.0
+            if failure.blameless and isinstance(
+                failure, UpstreamLimited
+            ):  # it has waited already, or may not wait
+                return None
             if failure.blameless and later is not None:  # an open circuit, a full pool: not worth waiting for
                 return None
         if not (meaning.retries or alone):

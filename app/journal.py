@@ -40,9 +40,9 @@ class Attempt:
         "priced",
         "reading",
         "route",
+        "sent_at",
         "started",
         "usage",
-        "was_sent",
     )
 
     def __init__(self, route: Route, kind: AttemptKind) -> None:
@@ -54,7 +54,8 @@ class Attempt:
         self.outcome = ""
         """`ok`, the failure's kind, or `cancelled`; empty while it runs."""
         self.reading: Reading | None = None
-        self.was_sent = False
+        self.sent_at = 0.0
+        """When the upstream had the request."""
         self.usage = _NOTHING
         self.nano_usd = 0
         self.priced = True
@@ -62,7 +63,7 @@ class Attempt:
 
     def sent(self) -> None:
         """The upstream has the request."""
-        self.was_sent = True
+        self.sent_at = perf_counter()
 
     def begin(self, reading: Reading) -> None:
         """The first content is here."""
@@ -93,7 +94,7 @@ class Attempt:
                 self.usage = replace(reading.usage, output_tokens=reading.content_events, estimated=True)
         elif self.reading is not None and self.reading.content_events:
             self.usage = Usage(input_tokens(), self.reading.content_events, estimated=True)
-        elif self.was_sent and self.outcome in _LEFT:
+        elif self.sent_at and self.outcome in _LEFT:
             self.usage = Usage(input_tokens(), estimated=True)
         return self.usage
 

@@ -82,6 +82,14 @@ class Counters(Protocol):
         freed whatever `used` says. Returns at once; the counts follow.
         """
 
+    def raise_to(self, counter: Counter, level: float) -> None:
+        """At least so much of a bucket counts as used, from now on. Returns at once; the count follows."""
+
+
+def raised(counter: Counter, share: float, used: float, level: float) -> float:
+    """What is used of a counter that shall be at least so full."""
+    return max(used, min(level, MOST_OWED * part(counter, share)))
+
 
 def settled(counter: Counter, share: float, used: float, change: float, reserved: "Reserved") -> float:
     """What is used of a bucket or window once a reservation has changed by so much; `used` is as of now."""

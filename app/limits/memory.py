@@ -11,6 +11,7 @@ from app.limits.counters import (
     Reserved,
     Verdict,
     part,
+    raised,
     settled,
     wait_seconds,
     window_start,
@@ -62,6 +63,10 @@ class Memory:
                 reserved = Reserved(amount, level, now - verdict.now)
                 before = self._used(counter, now)
                 self._set(counter, settled(counter, self.share, before, spent - amount, reserved), now)
+
+    def raise_to(self, counter: Counter, level: float) -> None:
+        now = self._clock()
+        self._set(counter, raised(counter, self.share, self._used(counter, now), level), now)
 
     def spent(self) -> Sequence[tuple[Counter, float, float]]:
         """What is used now of each bucket and window, and the time."""

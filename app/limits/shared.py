@@ -74,7 +74,7 @@ class _Take:
 @dataclass(frozen=True, slots=True)
 class _Settlement:
     mark: str
-    how: Literal["give", "undo", "charge"]
+    how: Literal["give", "undo", "charge", "raise"]
     lease: str
     changes: Sequence[Change]
 
@@ -148,6 +148,9 @@ class Shared:
         for start in range(0, len(changes), SLICE):
             mark = f"charge:{secrets.token_hex(8)}"
             self._owe(_Settlement(mark, "charge", "", changes[start : start + SLICE]))
+
+    def raise_to(self, counter: Counter, level: float) -> None:
+        self._owe(_Settlement(f"raise:{counter.name}", "raise", "", [Change(counter, level, 0, 0, 0)]))
 
     async def probe(self) -> None:
         """Raises Gone where Redis is not there, or cannot be written."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from app.errors import LimitsUnknown
-from app.limits.counters import Demand, Gone, Verdict
+from app.limits.counters import Counter, Demand, Gone, Verdict
 from app.limits.memory import Memory
 from app.limits.shared import Change, Shared
 
@@ -92,6 +92,9 @@ class Surviving:
                 for (counter, amount), spent in zip(demands, used, strict=True)
                 if counter.kind != "slots" and spent != amount
             ])
+
+    def raise_to(self, counter: Counter, level: float) -> None:
+        (self._shared if self._alone is None else self._alone).raise_to(counter, level)
 
     def _charge(self, alone: Memory) -> None:
         """Tell Redis what was used without it."""
