@@ -18,7 +18,7 @@ from app.keys.granting import WantedGrant
 from app.keys.grants import SECRET_BYTES, Grant, Signer
 from app.keys.keyring import Held, Keyring
 from app.keys.wanted import WantedKey, new_key, of_file, told, unknown_models
-from app.store.faults import KeyExists, RevokedKey, StoreFault, StoreUnavailable, UnknownKey
+from app.store.faults import DamagedKey, KeyExists, RevokedKey, StoreFault, StoreUnavailable, UnknownKey
 from app.store.keys import Keys, StoredKey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ POLL_SECONDS = 0.5
 """How often each worker asks whether keys have changed: within twice as long every worker knows."""
 REMINDER_SECONDS = 60.0
 """How often the log says that the database does not answer."""
+MOST_NAMED = 8
 MOST_GRACE_SECONDS = 30 * 86_400
 
 
@@ -49,6 +50,8 @@ class Registry:
         self._read_at = -math.inf
         self._failing = False
         self._reminded = -math.inf
+        self._damaged: Sequence[str] = ()
+        self._watching: asyncio.Future[None] | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
@@ -62,10 +65,11 @@ class Registry:
                 secret = await self._store.secret("grants", secrets.token_bytes(SECRET_BYTES))
                 self._keyring.sign_with(Signer(secret))
             await self._refresh()
-        except (StoreUnavailable, ValueError) as error:
+        except StoreUnavailable as error:
             raise CannotStart(f"store.url: the keys cannot be read: {error}") from None
         self._look_who_is_let_in()
-        watching = asyncio.ensure_future(self._watch())
+        watching = self._watching = asyncio.ensure_future(self._watch())
+        watching.add_done_callback(_told_if_failed)
         try:
             yield
         finally:
@@ -160,7 +164,7 @@ class Registry:
 
     async def _stored(self) -> Sequence[StoredKey]:
         try:
-            return await self._keys.all()
+            return (await self._keys.all()).keys
         except StoreUnavailable as unavailable:
             raise _as_failure(unavailable) from None
 
@@ -168,7 +172,7 @@ class Registry:
         """This worker knows its own changes at once; the others see them when they look."""
         try:
             await self._refresh()
-        except (StoreUnavailable, ValueError) as error:
+        except StoreUnavailable as error:
             self._fail(error)
 
     async def _watch(self) -> None:
@@ -176,36 +180,55 @@ class Registry:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._refresh()
-            except (StoreUnavailable, ValueError) as error:
+            except StoreUnavailable as error:
                 self._fail(error)
 
     async def _refresh(self) -> None:
-        """Read the keys where they have changed. Raises StoreUnavailable, and ValueError where a row is damaged."""
+        """Read the keys where they have changed. Raises StoreUnavailable."""
         async with self._reading:
             version = await self._keys.version()
             if version != self._version:
-                self._keyring.replace(await self._keys.all())
+                found = await self._keys.all()
+                self._keyring.replace(found.keys, found.damaged)
                 self._version = version
+                if new := sorted(set(found.damaged) - set(self._damaged)):
+                    _log.error(
+                        "the rows of these keys are damaged, and the keys do not count: %s", _listed(new)
+                    )
+                self._damaged = found.damaged
         self._read_at = time.monotonic()
         if self._failing:
             self._failing = False
             self._reminded = -math.inf
             _log.warning("the database tells its keys again")
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: StoreUnavailable) -> None:
         self._failing = True
         if time.monotonic() - self._reminded >= REMINDER_SECONDS:
             self._reminded = time.monotonic()
-            why = error if isinstance(error, StoreUnavailable) else "a row cannot be read"
-            _log.error("the database does not tell its keys (%s): those that are known count on", why)
+            _log.error("the database does not tell its keys (%s): those that are known count on", error)
 
     def _check(self) -> Check:
+        if self._watching is not None and self._watching.done():
+            return Check(
+                "keys",
+                "unhealthy",
+                "changes are not looked for any more: a key that is revoked goes on counting",
+                "Start the gateway again, and report the defect that its log shows.",
+            )
         if self._failing:
             return Check(
                 "keys",
                 "degraded",
                 f"known as they were {time.monotonic() - self._read_at:.0f} seconds ago: the database does not tell them",
                 "See whether the database of store.url runs; until then no change of a key is seen.",
+            )
+        if self._damaged:
+            return Check(
+                "keys",
+                "degraded",
+                f"the rows of these keys are damaged, and the keys do not count: {_listed(self._damaged)}",
+                "Mend or delete the rows in the database, and raise the value of 'keys' in the table versions.",
             )
         if self._keyring.is_open:
             return Check("keys", "healthy", "there is none: everyone on this machine is let in")
@@ -219,6 +242,16 @@ class Registry:
             )
 
 
+def _told_if_failed(watching: asyncio.Future[None]) -> None:
+    if not watching.cancelled():
+        _log.critical("changes of keys are not looked for any more", exc_info=watching.exception())
+
+
+def _listed(ids: Sequence[str]) -> str:
+    shown = ", ".join(repr(id[:64]) for id in ids[:MOST_NAMED])  # noqa: A001
+    return shown + (f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else "")
+
+
 def _missing(id: str) -> str:  # noqa: A002
     return f"There is no key {id[:64]!r}."
 
@@ -226,7 +259,7 @@ def _missing(id: str) -> str:  # noqa: A002
 def _as_failure(fault: StoreFault) -> BadRequest | KeyConflict | KeyMissing | NoStore:
     """A fault of the store, as a client is told."""
     said = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-    if isinstance(fault, (KeyExists, RevokedKey)):
+    if isinstance(fault, (DamagedKey, KeyExists, RevokedKey)):
         return KeyConflict(said)
     if isinstance(fault, UnknownKey):
         return KeyMissing(said)

@@ -168,9 +168,12 @@ async def _revoke(options: argparse.Namespace, settings: config.Config, keys: Ke
 
 async def _list(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
     now = time.time()
+    found = await keys.all()
+    for damaged in found.damaged:
+        print(f"the row of the key {damaged[:64]!r} is damaged: it does not count", file=sys.stderr)
     listed = [
         *(told(of_file(key), now, "file") for key in settings.keys),
-        *(told(key, now) for key in await keys.all()),
+        *(told(key, now) for key in found.keys),
     ]
     if options.json:
         print(json.dumps(listed, indent=2))

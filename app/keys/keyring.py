@@ -68,10 +68,10 @@ class Keyring:
         self._entries = {}
         self._arrange()
 
-    def replace(self, stored: Sequence[StoredKey]) -> None:
-        """From here on, these are the keys of the store."""
+    def replace(self, stored: Sequence[StoredKey], damaged: Sequence[str] = ()) -> None:
+        """From here on, these are the keys of the store; `damaged` are the ids of those that cannot be read."""
         self._stored = stored
-        self.is_open = self.is_open and not stored
+        self.is_open = self.is_open and not stored and not damaged
         shadowed = self._ids & {key.id for key in stored}
         if shadowed - self._told:
             names = ", ".join(sorted(shadowed))

@@ -17,5 +17,9 @@ class UnknownKey(StoreFault):
     """No key has this id."""
 
 
+class DamagedKey(StoreFault):
+    """The key's row holds something that this version does not read."""
+
+
 class RevokedKey(StoreFault):
     """The key was revoked, and stays so."""

@@ -1,19 +1,61 @@
 """The keys in their table."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from sqlalchemy import RowMapping, insert, select, update
+import msgspec
+from sqlalchemy import Integer, RowMapping, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.contracts import Priority
 from app.store.database import Database
-from app.store.faults import KeyExists, RevokedKey, UnknownKey
-from app.store.keys import StoredKey, allowance_of, described
+from app.store.faults import DamagedKey, KeyExists, RevokedKey, StoreUnavailable, UnknownKey
+from app.store.keys import Found, StoredKey, allowance_of, described
 from app.store.tables import KEYS, VERSIONS
 
 _VERSION = VERSIONS.c.name == "keys"
+
+
+_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
+_Moment = Annotated[float, msgspec.Meta(ge=-1e300)]  # NaN is none: it would never be over
+
+
+class _Row(msgspec.Struct):
+    id: str
+    digest: _Digest
+    models: str | None
+    allowance: str
+    priority: Priority
+    weight: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    admin: bool
+    created_at: _Moment
+    expires_at: _Moment | None
+    revoked_at: _Moment | None
+    previous_digest: _Digest | None
+    previous_until: _Moment | None
+    metadata: str
+
+
+class _Limits(msgspec.Struct):
+    requests: list[str] = []
+    tokens: list[str] = []
+    usd: list[str] = []
+    concurrent: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+_models = msgspec.json.Decoder(tuple[str, ...])
+_limits = msgspec.json.Decoder(_Limits)
+_metadata = msgspec.json.Decoder(dict[str, str])
+
+_COLUMNS = [
+    type_coerce(column, Integer).label("admin") if column is KEYS.c.admin else column for column in KEYS.c
+]
+"""As the drivers give them: what SQLAlchemy makes of a damaged `admin` would end the reading of all rows."""
+
+
+_FLAGS = {0: False, 1: True}  # SQLite has no others
 
 
 class KeyTable:
@@ -24,12 +66,21 @@ class KeyTable:
 
     async def version(self) -> int:
         async with self._database.reading() as connection:
-            return int((await connection.execute(select(VERSIONS.c.value).where(_VERSION))).scalar_one())
+            version = (await connection.execute(select(VERSIONS.c.value).where(_VERSION))).scalar_one()
+        if not isinstance(version, int):
+            raise StoreUnavailable("the version of its keys is no number")
+        return version
 
-    async def all(self) -> Sequence[StoredKey]:
+    async def all(self) -> Found:
         async with self._database.reading() as connection:
-            rows = (await connection.execute(select(KEYS).order_by(KEYS.c.id))).mappings()
-            return [_key(row) for row in rows]
+            rows = (await connection.execute(select(*_COLUMNS).order_by(KEYS.c.id))).mappings().all()
+        keys, damaged = [], []
+        for row in rows:
+            try:
+                keys.append(_key(row))
+            except DamagedKey:
+                damaged.append(str(row["id"]))
+        return Found(keys, damaged)
 
     async def add(self, key: StoredKey) -> None:
         async with self._database.writing() as connection:
@@ -66,7 +117,7 @@ async def _raise_version(connection: AsyncConnection) -> None:
 
 
 async def _found(connection: AsyncConnection, id: str) -> StoredKey:  # noqa: A002
-    row = (await connection.execute(select(KEYS).where(KEYS.c.id == id))).mappings().one_or_none()
+    row = (await connection.execute(select(*_COLUMNS).where(KEYS.c.id == id))).mappings().one_or_none()
     if row is None:
         raise UnknownKey(f"there is no key {id!r}")
     return _key(row)
@@ -96,9 +147,16 @@ def _row(key: StoredKey) -> dict[str, Any]:
 
 
 def _key(row: RowMapping) -> StoredKey:
-    members = dict(row)
-    models = members["models"]
-    members["models"] = None if models is None else tuple(json.loads(models))
-    members["allowance"] = allowance_of(json.loads(members["allowance"]))
-    members["metadata"] = json.loads(members["metadata"])
-    return StoredKey(**members)
+    """Raises DamagedKey: another program, or another version, may have written the row."""
+    try:
+        given = {str(name): value for name, value in row.items()}  # SQLAlchemy's own kind of text
+        found = msgspec.convert(given | {"admin": _FLAGS.get(given["admin"])}, _Row)
+        models = None if found.models is None else _models.decode(found.models)
+        allowance = allowance_of(msgspec.to_builtins(_limits.decode(found.allowance)))
+        metadata = _metadata.decode(found.metadata)
+    except (ValueError, UnicodeError, RecursionError):  # msgspec's are ValueErrors
+        raise DamagedKey(
+            f"the row of the key {str(row['id'])[:64]!r} is damaged: mend it in the database"
+        ) from None
+    members = {name: getattr(found, name) for name in found.__struct_fields__}
+    return StoredKey(**members | {"models": models, "allowance": allowance, "metadata": metadata})

@@ -5,7 +5,7 @@ Moments are seconds since 1970. Of a key itself nothing is held but its SHA-256.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from app.allowance import UNBOUNDED, Allowance, Bound, Measure
 from app.contracts import Priority
@@ -34,23 +34,33 @@ class StoredKey:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+class Found(NamedTuple):
+    """What the table of keys holds: the keys, and the ids of those whose row is damaged."""
+
+    keys: Sequence[StoredKey]
+    damaged: Sequence[str] = ()
+
+
 class Keys(Protocol):
     """The keys of the database. Every method raises StoreUnavailable where it does not answer."""
 
     async def version(self) -> int:
         """A number that rises with every change, so that a copy knows when it is old."""
 
-    async def all(self) -> Sequence[StoredKey]:
+    async def all(self) -> Found:
         """Every key by id, those that no longer count too."""
 
     async def add(self, key: StoredKey) -> None:
         """Raises KeyExists."""
 
     async def revoke(self, id: str, at: float) -> StoredKey:  # noqa: A002
-        """The key as it is then; one that was revoked before stays as it was. Raises UnknownKey."""
+        """The key as it is then; one that was revoked before stays as it was. Raises UnknownKey and DamagedKey."""
 
     async def rotate(self, id: str, digest: str, previous_until: float) -> StoredKey:  # noqa: A002
-        """Give it another digest; the one before counts until then. Raises UnknownKey, RevokedKey and KeyExists."""
+        """Give it another digest; the one before counts until then.
+
+        Raises UnknownKey, DamagedKey, RevokedKey and KeyExists.
+        """
 
 
 def described(allowance: Allowance) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """The keys in the database: one suite for both kinds."""
 
 import asyncio
+import math
+import sqlite3
 
 import pytest
+from sqlalchemy import update
 
 from app.allowance import Allowance, Bound
-from app.store.faults import KeyExists, RevokedKey, UnknownKey
+from app.store.faults import DamagedKey, KeyExists, RevokedKey, UnknownKey
 from app.store.keys import StoredKey, allowance_of, described
+from app.store.opening import opened
+from app.store.tables import KEYS
 
 FULL = StoredKey(
     "front-end",
@@ -32,11 +37,11 @@ async def test_a_key_comes_back_as_it_was_put_in(store):
     every = StoredKey("every", "2" * 64, 1.0, models=None)
     for each in (FULL, every):
         await store.keys.add(each)
-    assert await store.keys.all() == [every, FULL]
+    assert (await store.keys.all()).keys == [every, FULL]
 
 
 async def test_no_keys_are_no_keys_of_version_zero(store):
-    assert (await store.keys.version(), await store.keys.all()) == (0, [])
+    assert (await store.keys.version(), (await store.keys.all()).keys) == (0, [])
 
 
 async def test_every_change_raises_the_version(store):
@@ -52,7 +57,7 @@ async def test_every_change_raises_the_version(store):
 
 async def test_what_is_refused_changes_nothing_and_raises_no_version(store):
     await store.keys.add(key(1))
-    before = (await store.keys.version(), await store.keys.all())
+    before = (await store.keys.version(), (await store.keys.all()).keys)
     for refused, kind in (
         (store.keys.add(StoredKey("key-1", "e" * 64, 1.0)), KeyExists),
         (store.keys.add(StoredKey("other", key(1).digest, 1.0)), KeyExists),
@@ -62,7 +67,7 @@ async def test_what_is_refused_changes_nothing_and_raises_no_version(store):
         with pytest.raises(kind) as caught:
             await refused
         assert key(1).digest not in str(caught.value)
-    assert (await store.keys.version(), await store.keys.all()) == before
+    assert (await store.keys.version(), (await store.keys.all()).keys) == before
 
 
 async def test_a_revoked_key_stays_revoked_as_it_was_first(store):
@@ -78,7 +83,7 @@ async def test_a_revoked_key_stays_revoked_as_it_was_first(store):
 async def test_after_a_rotation_the_digest_before_is_known_with_its_end(store):
     await store.keys.add(key(1))
     rotated = await store.keys.rotate("key-1", "f" * 64, 99.5)
-    assert [rotated] == await store.keys.all()
+    assert [rotated] == (await store.keys.all()).keys
     assert (rotated.digest, rotated.previous_digest, rotated.previous_until) == (
         "f" * 64,
         key(1).digest,
@@ -95,7 +100,7 @@ async def test_a_key_cannot_be_rotated_to_the_secret_of_another(store):
 
 async def test_many_changes_at_once_each_count(store):
     await asyncio.gather(*(store.keys.add(key(number)) for number in range(20)))
-    assert len(await store.keys.all()) == 20
+    assert len((await store.keys.all()).keys) == 20
     assert await store.keys.version() == 20
 
 
@@ -117,3 +122,51 @@ def test_an_allowance_is_written_as_the_configuration_writes_it():
         "concurrent": 3,
     }
     assert allowance_of(described(FULL.allowance)) == FULL.allowance
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("allowance", "[]"),
+        ("allowance", '{"requests": ["5/fortnight"]}'),
+        ("allowance", '{"concurrent": "many"}'),
+        ("models", "5"),
+        ("models", "null"),
+        ("models", '["words'),
+        ("models", "[" * 5000),
+        ("metadata", '{"team": 5}'),
+        ("priority", "first"),
+        ("weight", 0),
+        ("digest", "no digest"),
+        ("previous_digest", "no digest"),
+        ("expires_at", math.nan),
+        ("previous_until", math.nan),
+    ],
+)
+async def test_a_damaged_row_is_left_out_alone_and_its_key_cannot_be_changed(store, column, value):
+    await store.keys.add(key(1))
+    await store.keys.add(key(2))
+    if isinstance(value, float) and store.keys._database.is_sqlite:
+        return  # SQLite keeps it as NULL
+    async with store.keys._database.writing() as connection:
+        await connection.execute(update(KEYS).where(KEYS.c.id == "key-1").values({column: value}))
+
+    assert await store.keys.all() == ([key(2)], ["key-1"])
+    for change in (store.keys.rotate("key-1", "f" * 64, 1.0), store.keys.revoke("key-1", 1.0)):
+        with pytest.raises(DamagedKey, match="the row of the key 'key-1' is damaged"):
+            await change
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("admin", "perhaps"), ("expires_at", "soon"), ("models", b"[]")]
+)
+async def test_sqlite_may_hold_values_of_another_type_which_damage_one_row_alone(tmp_path, column, value):
+    async with opened(f"sqlite:///{tmp_path / 'test.db'}") as store:
+        await store.keys.add(key(1))
+        await store.keys.add(key(2))
+        database = sqlite3.connect(tmp_path / "test.db")
+        database.execute(f"UPDATE keys SET {column} = ? WHERE id = 'key-1'", (value,))
+        database.commit()
+        database.close()
+
+        assert await store.keys.all() == ([key(2)], ["key-1"])

@@ -85,7 +85,7 @@ async def test_what_was_kept_is_there_after_a_restart(url):
     async with opened(url) as store:
         await store.keys.add(StoredKey("a", "1" * 64, 1.0))
     async with opened(url) as store:
-        assert [key.id for key in await store.keys.all()] == ["a"]
+        assert [key.id for key in (await store.keys.all()).keys] == ["a"]
 
 
 async def test_one_store_may_be_started_and_closed_again_and_again(url):

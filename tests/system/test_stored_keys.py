@@ -10,6 +10,7 @@ from hashlib import sha256
 import httpx
 import pytest
 
+from app.store.keys import StoredKey
 from app.store.opening import opened
 from tests.support.gateway import gateway_of, twin_configuration
 from tests.support.postgres import postgresql
@@ -134,6 +135,49 @@ async def test_without_its_database_the_gateway_knows_the_keys_it_knew_and_says_
     database.close()
     await checked(client, "healthy")
     assert key not in gateway.log_text()
+
+
+async def test_a_damaged_row_costs_its_own_key_alone_and_is_named(stored, tmp_path, caplog):
+    _, client = stored
+    admin = await asyncio.to_thread(create, tmp_path, "boss", "--all-models", "--admin")
+    other = await asyncio.to_thread(create, tmp_path, "other", "--all-models")
+    broken = await asyncio.to_thread(create, tmp_path, "broken", "--all-models")
+    await answers(client, 200, broken)
+    database = sqlite3.connect(tmp_path / "keys.db")
+    database.execute("UPDATE keys SET allowance = '[]' WHERE id = 'broken'")
+    database.execute("UPDATE versions SET value = value + 1 WHERE name = 'keys'")
+    database.commit()
+    database.close()
+
+    await answers(client, 401, broken)
+    assert "'broken'" in (await checked(client, "degraded"))["detail"]
+    assert [each.levelname for each in caplog.records if "'broken'" in each.getMessage()] == ["ERROR"]
+    made = await client.post("/admin/keys", json={"id": "new"}, headers=bearer(admin))
+    assert made.status_code == 200, made.text
+    assert (await client.delete("/admin/keys/broken", headers=bearer(admin))).status_code == 409
+    await asyncio.to_thread(keys, tmp_path, "revoke", "other")
+    await answers(client, 401, other)
+    assert "'broken' is damaged" in (await asyncio.to_thread(keys, tmp_path, "list")).stderr
+
+
+async def test_a_damaged_row_is_no_reason_to_let_everyone_in(tmp_path, upstream):
+    yaml = twin_configuration(upstream[1], "store: {url: 'sqlite:///keys.db'}\n")
+    async with opened(f"sqlite:///{tmp_path / 'keys.db'}") as store:
+        await store.keys.add(StoredKey("only", "0" * 64, 1.0, weight=0))
+    async with (
+        gateway_of(yaml, tmp_path) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        await answers(client, 401)
+
+
+async def test_health_says_so_where_changes_of_keys_are_not_looked_for_any_more(stored):
+    _, client = stored
+    await checked(client, "healthy")
+    [watching] = [each for each in asyncio.all_tasks() if "Registry._watch" in repr(each)]
+    watching.cancel()
+
+    assert (await checked(client, "unhealthy"))["recommendation"]
 
 
 @pytest.mark.usefixtures("stored")
