@@ -1,5 +1,6 @@
 """The usage in its table."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,7 +52,7 @@ class UsageTable:
             wanted = wanted.group_by(*columns).order_by(*columns)
         async with self._database.reading() as connection:
             rows = (await connection.execute(wanted.limit(MAX_ROWS + 1))).all()
-        return [(tuple(row[: len(columns)]), _whole(row[len(columns) :])) for row in rows]
+        return await asyncio.to_thread(_reported, rows, len(columns))
 
     async def _is_new(self, connection: AsyncConnection, writer: str, sequence: int) -> bool:
         """Whether this batch was not added before; from now on it was."""
@@ -92,6 +93,11 @@ def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
 def _held(sums: Sums) -> dict[str, Any]:
     """By name, as a row holds it."""
     return {name: min(getattr(sums, name), MOST) for name in SUMS}
+
+
+def _reported(rows: Sequence[Any], columns: int) -> Sequence[Row]:
+    """Rows of the table, which begin with so many columns; many of them take a while."""
+    return [(tuple(row[:columns]), _whole(row[columns:])) for row in rows]
 
 
 def _whole(halves: Sequence[Any]) -> Sums:

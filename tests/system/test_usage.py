@@ -9,15 +9,22 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from app.keys.single_user import SingleUser
+from app.reporter import Reporter
+from app.store.usage import COLUMNS, Batch, Query, Row, Sums
+from routers import usage
+from routers.usage import UsageReport, Used
 from tests.support.gateway import gateway_of, twin_configuration
 from tests.support.postgres import postgresql
 from tests.support.process import serving
@@ -107,6 +114,53 @@ async def test_csv_is_asked_for_by_parameter_or_header(kept):
         assert answer.headers["x-hyperbridge-prices"] == "2026-09-29"
         head, row = csv.reader(io.StringIO(answer.text))
         assert (head[0], row[0], row[2]) == ("key", "alice", "1")
+
+
+async def test_the_answer_is_what_the_document_says_of_it(kept):
+    await kept.post(CHAT, json=BODY, headers=of(ALICE))
+    for by in (",".join(COLUMNS), "day"):
+        found = await told(kept, ALICE, 1, by=by)
+        read = UsageReport.model_validate(found)
+        assert read.model_dump(by_alias=True, exclude_unset=True) == found
+        assert read.data[0].model_fields_set >= {*by.split(","), *Used.model_fields}
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_a_report_is_written_beside_the_loop_that_answers_calls(form):
+    """Ten thousand rows take a tenth of a second, in which no call would go on."""
+    rows = Noting((("2026-11-25",), Sums(1)) for _ in range(3))
+    app = FastAPI()
+    app.include_router(usage.router(SingleUser(), Reporter(Told(rows), 1.0, "2026-09-29")))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/v1/usage", params={"format": form})).status_code == 200
+    assert rows.threads
+    assert threading.get_ident() not in rows.threads
+
+
+class Noting(list[Row]):
+    """Rows that know which threads have looked through them."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        super().__init__(rows)
+        self.threads: set[int] = set()
+
+    def __iter__(self) -> Iterator[Row]:
+        self.threads.add(threading.get_ident())
+        return super().__iter__()
+
+
+class Told:
+    """A database that tells these rows whatever is asked."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    async def add(self, writer: str, sequence: int, batch: Batch) -> None:
+        return
+
+    async def report(self, query: Query) -> Sequence[Row]:
+        return self._rows
 
 
 @pytest.mark.parametrize(
