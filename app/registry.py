@@ -31,7 +31,6 @@ POLL_SECONDS = 0.5
 REMINDER_SECONDS = 60.0
 """How often the log says that the database does not answer."""
 MOST_NAMED = 8
-MOST_GRACE_SECONDS = 30 * 86_400
 
 
 class Registry:

@@ -9,8 +9,8 @@ from app.config.settings import Settings
 from app.contracts import Caller, Priority
 from app.errors import AdminOnly
 from app.keys.keyring import Keyring
-from app.keys.wanted import WantedKey
-from app.registry import MOST_GRACE_SECONDS, Registry
+from app.keys.wanted import MOST_GRACE_SECONDS, WantedKey
+from app.registry import Registry
 from routers import bodies
 from routers.calls import asked, failures
 

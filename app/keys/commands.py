@@ -19,6 +19,7 @@ from app.keys.grants import PREFIX
 from app.keys.wanted import (
     WantedKey,
     duration_seconds,
+    grace_seconds,
     moment,
     new_key,
     of_file,
@@ -70,7 +71,7 @@ def add(commands: Any, add_config: Callable[[argparse.ArgumentParser], None], lo
     rotate.add_argument("id")
     rotate.add_argument(
         "--grace",
-        type=_duration,
+        type=_grace,
         default=0,
         metavar="1h",
         help="how long the one before still counts; not at all without",
@@ -235,9 +236,9 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _duration(text: str) -> int:
+def _grace(text: str) -> int:
     try:
-        return duration_seconds(text)
+        return grace_seconds(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

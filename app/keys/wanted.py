@@ -17,6 +17,8 @@ from app.contracts import Priority
 from app.store.keys import StoredKey, described
 
 LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+MOST_GRACE_SECONDS = 30 * 86_400
+"""How long a key that was replaced may still count."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 
@@ -103,6 +105,14 @@ def duration_seconds(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def grace_seconds(text: str) -> int:
+    """A duration that a replaced key may still count. Raises ValueError."""
+    seconds = duration_seconds(text)
+    if seconds > MOST_GRACE_SECONDS:
+        raise ValueError(f"must be at most {MOST_GRACE_SECONDS // 86_400}d")
+    return seconds
+
+
 def seconds_of(text: str) -> float:
     """A moment as ISO 8601 writes it, in UTC where it names no zone, in seconds since 1970. Raises ValueError."""
     message = "must be a moment before 2100, like 2030-01-31 or 2030-01-31T12:00:00Z"
@@ -117,8 +127,12 @@ def seconds_of(text: str) -> float:
 
 
 def moment(seconds: float) -> str:
-    """As `seconds_of` reads it, whole seconds."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    """As `seconds_of` reads it, whole seconds; what no calendar holds is its first or last moment."""
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        at = datetime.max if seconds > 0 else datetime.min
+    return f"{at.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def of_file(key: Key) -> StoredKey:

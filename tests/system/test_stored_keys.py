@@ -318,6 +318,9 @@ def test_a_table_shows_every_key_and_no_hash(configured):
         (("revoke", "nobody"), "there is no key 'nobody'"),
         (("rotate", "nobody"), "there is no key 'nobody'"),
         (("rotate", "nobody", "--grace", "1"), "must be a whole number with its unit"),
+        (("rotate", "nobody", "--grace", "31d"), "must be at most 30d"),
+        (("rotate", "nobody", "--grace", "3000000d"), "must be at most 30d"),
+        (("create", "a", "--expires", "3000000d"), "expires_at: must be a moment before 2100"),
     ],
 )
 def test_what_cannot_be_done_is_told_with_status_2(configured, arguments, said):
