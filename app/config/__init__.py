@@ -7,8 +7,10 @@ from app.config.databases import Redis, Store
 from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
-from app.config.limits import AllowanceSettings, Limits, Pacing, Price, Prices, Rule
+from app.config.limits import AllowanceSettings, Limits, Rule
 from app.config.oddities import oddities
+from app.config.pacing import Pacing
+from app.config.prices import Price, Prices
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
 from app.config.text import read_text

@@ -1,15 +1,13 @@
-"""The settings of what may be used, and of what it costs."""
+"""The settings of what may be used."""
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from app import catalogue
-from app.allowance import MOST, Allowance, Bound, Measure, Scope
+from app.allowance import Allowance, Bound, Measure, Scope
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, Flag, FromText, expects, wrong
+from app.config.values import EmptyIsNull, FromText, expects, wrong
 
 
 def _one_or_many(value: Any) -> Any:
@@ -96,60 +94,4 @@ class Limits(Settings):
     offline_share: Annotated[float, Field(ge=0, le=1), FromText] = Field(
         default=1.0,
         description="the share of each limit that this host admits by itself while Redis is gone; 0 refuses all",
-    )
-
-
-class Price(Settings):
-    """What a million tokens cost, in US dollars."""
-
-    input: Annotated[float, Field(ge=0, le=1_000_000), FromText] = Field(
-        default=0.0, description="US dollars a million tokens of prompts"
-    )
-    output: Annotated[float, Field(ge=0, le=1_000_000), FromText] = Field(
-        default=0.0, description="US dollars a million tokens of answers"
-    )
-    cached: Annotated[Annotated[float, Field(ge=0, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
-        default=None, description="the same of prompt tokens that were cached; null is `input`"
-    )
-
-
-def _catalogue(file: Path | None) -> Path | None:
-    if file is not None:
-        try:
-            catalogue.read(file)
-        except ValueError as error:
-            raise wrong(str(error)) from None
-    return file
-
-
-class Prices(Settings):
-    """What models cost where neither model nor upstream says it."""
-
-    file: Annotated[File | None, AfterValidator(_catalogue), EmptyIsNull] = Field(
-        default=None, description="a catalogue of Nebius' models with their prices; null is the one shipped"
-    )
-
-
-class Pacing(Settings):
-    """How fast an upstream is asked, whatever arrives."""
-
-    requests_per_minute: Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, EmptyIsNull, FromText] = (
-        Field(
-            default=None,
-            description="requests a minute until the upstream's own headers say otherwise; null is any number, but 60 for nebius",
-        )
-    )
-    tokens_per_minute: Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, EmptyIsNull, FromText] = Field(
-        default=None, description="the same for tokens of prompts and answers; null is any number"
-    )
-    queue: Annotated[int, Field(ge=0, le=1_000_000), FromText] = Field(
-        default=1000, description="calls that may wait in each worker; 0 refuses at once"
-    )
-    per_model: Annotated[Flag | None, EmptyIsNull] = Field(
-        default=None,
-        description="whether the upstream counts each model apart; null is what its kind does: openai does, others do not",
-    )
-    flex: tuple[Literal["batch", "hedge"], ...] = Field(
-        default=("batch", "hedge"),
-        description="calls sent with `service_tier: flex` where the client sets none (kind nebius)",
     )

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.config.databases import Redis, Store
 from app.config.document import Substituted
-from app.config.limits import AllowanceSettings, Limits, Price, Prices
+from app.config.limits import AllowanceSettings, Limits
+from app.config.prices import Price, Prices
 from app.config.settings import Settings
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (

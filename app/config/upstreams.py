@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from app.breaker import Tolerance
-from app.config.limits import Pacing, Price
+from app.config.pacing import Pacing
+from app.config.prices import Price
 from app.config.settings import Settings
 from app.config.values import (
     BaseUrl,
