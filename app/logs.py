@@ -23,14 +23,16 @@ SECRETS = re.compile(
     hb-[A-Za-z0-9._~+/=-]{8,}                     # our own keys, whatever stands before them
     | (?<![A-Za-z])sk-[A-Za-z0-9._~+/=-]{8,}
     | \bBearer(?:\s|%20|\+)+[A-Za-z0-9._~+/=-]{8,}
-    | (?<=://)(?:[^\s/@"'<>]*:[^\s"'<>]*|[^\s/@"'<>]+)(?=@)      # user:password@ in an address
+    | (?<=://)(?:[^\s/@:"'<>]{0,256}:[^\s"'<>]{0,1024}|[^\s/@:"'<>]{1,1024})(?=@)      # user:password@ in an address
     | (?:(?<=password)|(?<=passwd)|(?<=secret)|(?<=api_key)|(?<=api-key)|(?<=authorization))
       (?:["']\s*,|["']?\s*[:=])\s*(?:b?["'])?      # in a header, a parameter or a member of that name
       (?:(?:Basic|Bearer|Digest)\s+)?[^\s"'&,;)}\]]+
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""What looks like a key or a password."""
+"""What looks like a key or a password. Bounds keep the time of long texts in step with their length."""
+SHORTEST = 6
+"""Characters of a known secret that is struck out wherever it stands: a shorter one is part of ordinary words."""
 REDACTED = "[redacted]"
 
 
@@ -75,7 +77,8 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self._secrets = [secret for secret in secrets if secret]
+        known = {secret for secret in secrets if len(secret) >= SHORTEST}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may be a part of another
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

@@ -131,7 +131,7 @@ def moment(seconds: float) -> str:
     try:
         at = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        at = datetime.max if seconds > 0 else datetime.min
+        at = datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
     return f"{at.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 

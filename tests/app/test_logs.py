@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 import traceback
 
 import pytest
@@ -140,3 +141,34 @@ def test_what_the_standard_library_logs_of_itself_passes_the_same_place(tmp_path
     assert written.count(REDACTED) >= 3
     for secret in (KEY, "pass-word-1"):
         assert secret not in written + done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "://" + ":" * 65_536,
+        "://a:" * 13_000,
+        "://" * 22_000,
+        "://" + "a" * 65_536,
+        "Bearer" + "+" * 65_536,
+        "Bearer" + " " * 65_536,
+        "password" + " " * 65_536,
+        "password= Basic" + " " * 65_536,
+        "password' " * 6_500,
+        "authorization" * 5_000,
+        "hb-" * 22_000,
+    ],
+    ids=lambda text: text[:16],
+)
+def test_the_time_for_a_long_text_is_in_step_with_its_length(text):
+    begin = time.process_time()
+    line("%s", text)
+
+    assert time.process_time() - begin < 3.0
+
+
+def test_a_short_secret_is_not_struck_out_of_ordinary_words():
+    cleaned = JsonLines(["a", "main", "secret-1", "secret-1-and-more"])
+    record = logging.LogRecord("library", logging.ERROR, "", 0, "a main road, secret-1-and-more", (), None)
+
+    assert json.loads(cleaned.format(record))["message"] == f"a main road, {REDACTED}"
