@@ -11,19 +11,37 @@ from app.wire import Members
 BYTES_A_TOKEN = 4
 """OpenAI's rule of thumb for English; other languages have fewer bytes a token, code has about as many."""
 
-_PROMPTS = ("messages", "prompt", "input", "system", "instructions")
+_PROMPTS = frozenset((
+    "messages",
+    "prompt",
+    "suffix",
+    "input",
+    "system",
+    "instructions",
+    "query",
+    "documents",
+))
+_TOOLS = frozenset(("tools", "functions"))
+"""Upstreams write these into the prompt much as they are."""
+
 _OUTPUT_BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-_TEXTS = ("content", "text")
+_TEXTS = frozenset((
+    *("content", "text", "refusal"),
+    *("tool_calls", "function_call", "function", "arguments", "output"),
+    *("reasoning_content", "reasoning", "thinking", "summary"),
+))
+"""Where a message, or a part of one, has its texts."""
 
 
 def input_tokens(call: Call) -> int:
-    """An estimate: the bytes of the prompt's texts, by four; of a prompt in tokens, these. Images and tools are not counted."""
+    """An estimate: the bytes of the prompt's texts and tools, by four; of a prompt in tokens, these. Images are not counted."""
     members = call.request.members
-    spans = members.spans
     size = 0
-    for name in _PROMPTS:
-        if name in spans:
+    for name, (start, end) in members.spans.items():
+        if name in _PROMPTS:
             size += _size(members, name)
+        elif name in _TOOLS:
+            size += end - start
     return -(-size // BYTES_A_TOKEN)
 
 
@@ -66,5 +84,18 @@ def _bytes(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(_bytes, value))
     if isinstance(value, dict):
-        return sum(_bytes(value[name]) for name in _TEXTS if name in value)
+        size = 0
+        for name, inner in value.items():
+            if name in _TEXTS:
+                size += _bytes(inner)
+            elif name == "input":
+                size += _all_bytes(inner)
+        return size
     return BYTES_A_TOKEN if isinstance(value, int) else 0
+
+
+def _all_bytes(value: Any) -> int:
+    """The same of what a tool was called with, whose names are its own."""
+    if isinstance(value, dict):
+        return sum(map(_all_bytes, value)) + sum(map(_all_bytes, value.values()))
+    return sum(map(_all_bytes, value)) if isinstance(value, list) else _bytes(value)

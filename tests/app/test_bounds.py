@@ -1,6 +1,7 @@
 """The bounds of a request: depth as a reference counts it, whatever the text looks like."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from app.bounds import Bounds, depth
 from app.contracts import Call, Caller
 from app.errors import BadRequest, PromptTooLong
-from app.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES, Operation
+from app.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
 from app.wire import Request
 
 TEXTS = st.one_of(st.text(max_size=8), st.text(alphabet='[]{}"\\\n', max_size=12))
@@ -88,9 +89,45 @@ def test_messages_are_counted_where_the_operation_has_them(operation, body):
     encoded = json.dumps({"model": "m"} | body).encode()
 
     Bounds(100, 21).check(call(encoded, operation))
-    with pytest.raises(BadRequest, match=rf"'{name}' has 21 items; at most 20 are allowed") as refused:
+    with pytest.raises(
+        BadRequest, match=rf"'{name}' has at least 21 items; at most 20 are allowed"
+    ) as refused:
         Bounds(100, 20).check(call(encoded, operation))
     assert refused.value.param == name
+
+
+@given(
+    items=st.lists(VALUES, min_size=1, max_size=12),
+    most=st.integers(1, 12),
+    indent=st.sampled_from([None, 1]),
+)
+def test_messages_are_as_many_as_the_array_has_items_whatever_these_are(items, most, indent):
+    body = json.dumps({"model": "m", "messages": items}, indent=indent).encode()
+
+    assert is_refused(Bounds(500, most), body) == (len(items) > most)
+
+
+@pytest.mark.parametrize("shift", range(8))
+def test_nothing_is_lost_where_one_block_of_a_scan_ends_and_the_next_begins(shift):
+    item = ["[" * 5, {"a": "\\", 'b"': []}, 1, 2]
+    body = json.dumps({"model": "m", "x": "y" * shift, "messages": [item] * 9000}).encode()
+
+    assert depth(body) == 5
+    assert not is_refused(Bounds(5, 9000), body)
+    assert is_refused(Bounds(4, 9000), body)
+    assert is_refused(Bounds(5, 8999), body)
+
+
+@pytest.mark.parametrize("item", [b"1,", b"[],", b'"[[",[],', b"{},"])
+def test_a_count_makes_no_objects_of_what_it_counts(item):
+    asked = call(b'{"model":"m","messages":[' + item * (2**21 // len(item)) + b"1]}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match=r"at least \d+ items; at most 10000"):
+            Bounds(256, 10_000).check(asked)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_input_that_is_a_text_has_no_messages():
@@ -116,3 +153,11 @@ def test_a_prompt_in_tokens_is_counted_by_its_tokens():
 
     assert not is_refused(Bounds(100, 100, 120), body, COMPLETIONS)
     assert is_refused(Bounds(100, 100, 119), body, COMPLETIONS)
+
+
+@pytest.mark.parametrize(("operation", "name"), [(COMPLETIONS, "prompt"), (EMBEDDINGS, "input")])
+def test_a_prompt_of_tokens_of_a_digit_each_is_bounded_too(operation, name):
+    body = json.dumps({"model": "m", name: [1] * 1001}, separators=(",", ":")).encode()
+
+    assert not is_refused(Bounds(100, 100, 1001), body, operation)
+    assert is_refused(Bounds(100, 100, 1000), body, operation)

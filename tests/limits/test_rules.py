@@ -11,7 +11,7 @@ from app import estimate
 from app.allowance import MOST, Allowance, Bound, Scope, usd
 from app.contracts import Call, Caller, Route
 from app.limits.rules import NO_LIMITS, Limits, Rule, Rules
-from app.operations import CHAT, EMBEDDINGS, MESSAGES, Operation
+from app.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RERANK, RESPONSES, Operation
 from app.users import counted, user_of
 from app.wire import Request
 
@@ -131,6 +131,55 @@ def test_a_caller_that_is_bound_to_a_user_is_that_user_whatever_it_says():
 def test_a_users_name_in_the_counters_is_short_and_not_the_name(name):
     assert len(counted(name)) <= 18
     assert counted("") == "-"
+
+
+WORDS = "word" * 100
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        (CHAT, {"messages": [{"role": "user", "content": WORDS}]}),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "text": WORDS}]}]}),
+        (CHAT, {"messages": [{"tool_calls": [{"id": "a", "function": {"arguments": WORDS}}]}]}),
+        (CHAT, {"messages": [{"function_call": {"arguments": WORDS}}]}),
+        (CHAT, {"messages": [{"role": "assistant", "content": None, "reasoning_content": WORDS}]}),
+        (CHAT, {"tools": ["x" * 396]}),
+        (COMPLETIONS, {"prompt": WORDS[:200], "suffix": WORDS[:200]}),
+        (COMPLETIONS, {"prompt": [7] * 100}),
+        (MESSAGES, {"system": WORDS}),
+        (
+            MESSAGES,
+            {"messages": [{"content": [{"type": "tool_use", "input": {WORDS[:200]: [WORDS[:200]]}}]}]},
+        ),
+        (MESSAGES, {"messages": [{"content": [{"type": "tool_result", "content": WORDS}]}]}),
+        (MESSAGES, {"messages": [{"content": [{"type": "thinking", "thinking": WORDS}]}]}),
+        (RESPONSES, {"input": [{"type": "function_call_output", "output": WORDS}]}),
+        (RESPONSES, {"input": [{"type": "custom_tool_call", "input": WORDS}]}),
+        (RESPONSES, {"input": [{"type": "reasoning", "summary": [{"text": WORDS}]}]}),
+        (RERANK, {"query": WORDS[:200], "documents": [WORDS[:100], {"text": WORDS[:100]}]}),
+    ],
+)
+def test_a_prompt_has_the_tokens_of_all_that_its_operation_names_as_text(operation, members):
+    found = estimate.input_tokens(call(operation, **({"messages": [], "input": []} | members)))
+
+    assert found == 100
+
+
+def test_what_is_no_text_of_a_prompt_has_no_tokens():
+    image = {"type": "image_url", "image_url": {"url": WORDS}}
+    asked = call(messages=[{"content": [image]}], input=[], metadata={"content": WORDS})
+
+    assert estimate.input_tokens(asked) == 0
+
+
+@pytest.mark.parametrize("name", ["content", "input"])
+def test_a_prompt_as_deep_as_may_be_is_counted(name):
+    deep: object = "word"
+    for _ in range(490):
+        deep = {name: deep}
+
+    assert estimate.input_tokens(call(messages=[deep], input=[])) > 0
 
 
 @pytest.mark.parametrize(

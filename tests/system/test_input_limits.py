@@ -36,9 +36,22 @@ def nested(depth: int) -> object:
     ("path", "body", "code", "param", "said"),
     [
         (CHAT, chat("x", extra=nested(20)), None, None, "nested 21 deep; at most 20 are allowed"),
-        (CHAT, chat(*"abcdef"), None, "messages", "'messages' has 6 items; at most 5 are allowed"),
-        ("/v1/responses", {"model": "words", "input": [{}] * 6}, None, "input", "'input' has 6 items"),
+        (CHAT, chat(*"abcdef"), None, "messages", "'messages' has at least 6 items; at most 5 are allowed"),
+        (
+            "/v1/responses",
+            {"model": "words", "input": [{}] * 6},
+            None,
+            "input",
+            "'input' has at least 6 items",
+        ),
         (CHAT, chat("x" * 401), "context_length_exceeded", None, "about 101 tokens; at most 100 are allowed"),
+        (
+            "/v1/rerank",
+            {"model": "words", "query": "x", "documents": ["x" * 300, "x" * 100]},
+            "context_length_exceeded",
+            None,
+            "about 101 tokens; at most 100 are allowed",
+        ),
         (
             CHAT,
             chat("x" * 81, model="small"),
