@@ -18,7 +18,15 @@ from app.keys.granting import WantedGrant
 from app.keys.grants import SECRET_BYTES, Grant, Signer
 from app.keys.keyring import Held, Keyring
 from app.keys.wanted import WantedKey, new_key, of_file, told, unknown_models
-from app.store.faults import DamagedKey, KeyExists, RevokedKey, StoreFault, StoreUnavailable, UnknownKey
+from app.store.faults import (
+    DamagedKey,
+    ExpiredKey,
+    KeyExists,
+    RevokedKey,
+    StoreFault,
+    StoreUnavailable,
+    UnknownKey,
+)
 from app.store.keys import Keys, StoredKey
 
 if TYPE_CHECKING:
@@ -132,7 +140,7 @@ class Registry:
         key, digest = new_key(id)
         now = time.time()
         try:
-            stored = await self._keys.rotate(id, digest, now + grace_seconds)
+            stored = await self._keys.rotate(id, digest, now, grace_seconds)
         except StoreFault as fault:
             raise _as_failure(fault) from None
         await self._told()
@@ -140,8 +148,9 @@ class Registry:
 
     def lend(self, held: Held, wanted: WantedGrant) -> tuple[str, Grant]:
         """A short-lived key made from this one. Raises BadRequest, ForbiddenGrant and ForbiddenModel."""
-        self._must_know(wanted.models or ())
-        return wanted.made(held, self._keyring.signer, time.time())
+        made = wanted.made(held, self._keyring.signer, time.time())
+        self._must_know(wanted.models or ())  # after its rights: they tell nobody which names there are
+        return made
 
     @property
     def _keys(self) -> Keys:
@@ -258,7 +267,7 @@ def _missing(id: str) -> str:  # noqa: A002
 def _as_failure(fault: StoreFault) -> BadRequest | KeyConflict | KeyMissing | NoStore:
     """A fault of the store, as a client is told."""
     said = f"{str(fault)[:1].upper()}{str(fault)[1:]}."
-    if isinstance(fault, (DamagedKey, KeyExists, RevokedKey)):
+    if isinstance(fault, (DamagedKey, ExpiredKey, KeyExists, RevokedKey)):
         return KeyConflict(said)
     if isinstance(fault, UnknownKey):
         return KeyMissing(said)

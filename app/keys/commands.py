@@ -15,7 +15,6 @@ from app import config
 from app.config.schema import ALL_MODELS
 from app.contracts import PRIORITIES
 from app.invalid import faults
-from app.keys.grants import PREFIX
 from app.keys.wanted import (
     WantedKey,
     duration_seconds,
@@ -151,7 +150,7 @@ async def _create(options: argparse.Namespace, settings: config.Config, keys: Ke
 async def _rotate(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
     _not_of_file(options.id, settings)
     key, digest = new_key(options.id)
-    stored = await keys.rotate(options.id, digest, time.time() + options.grace)
+    stored = await keys.rotate(options.id, digest, time.time(), options.grace)
     ends = "within a second"
     if options.grace and stored.previous_until is not None:
         ends = f"at {moment(stored.previous_until)}"
@@ -218,10 +217,8 @@ def _not_of_file(id: str, settings: config.Config) -> None:  # noqa: A002
 def _id(text: str) -> str:
     try:
         WantedKey(id=text)
-    except ValidationError:
-        raise argparse.ArgumentTypeError("1 to 64 letters, digits, _ or -") from None
-    if f"hb-{text}-".startswith(PREFIX):
-        raise argparse.ArgumentTypeError("'eph' stands for short-lived keys: choose another name")
+    except ValidationError as invalid:
+        raise argparse.ArgumentTypeError("; ".join(message for _, message in faults(invalid))) from None
     return text
 
 

@@ -14,6 +14,7 @@ from app.config.schema import ALL_MODELS, Key
 from app.config.settings import Settings
 from app.config.values import Matching, wrong
 from app.contracts import Priority
+from app.keys.grants import PREFIX
 from app.store.keys import StoredKey, described
 
 LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
@@ -22,7 +23,18 @@ MOST_GRACE_SECONDS = 30 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 
-KeyId = Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -")]
+
+def _not_short_lived(id: str) -> str:  # noqa: A002
+    if f"hb-{id}-".startswith(PREFIX):
+        raise wrong("'eph' stands for short-lived keys: choose another id")
+    return id
+
+
+KeyId = Annotated[
+    str,
+    Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"),
+    AfterValidator(_not_short_lived),
+]
 ModelNames = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=320)], ...], Field(max_length=1000)
 ]

@@ -21,5 +21,9 @@ class DamagedKey(StoreFault):
     """The key's row holds something that this version does not read."""
 
 
+class ExpiredKey(StoreFault):
+    """The key's time is over."""
+
+
 class RevokedKey(StoreFault):
     """The key was revoked, and stays so."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.contracts import Priority
 from app.store.database import Database
-from app.store.faults import DamagedKey, KeyExists, RevokedKey, StoreUnavailable, UnknownKey
+from app.store.faults import DamagedKey, ExpiredKey, KeyExists, RevokedKey, StoreUnavailable, UnknownKey
 from app.store.keys import Found, StoredKey, allowance_of, described
 from app.store.tables import KEYS, VERSIONS
 
@@ -98,13 +98,15 @@ class KeyTable:
                 return key
             return await _changed(connection, id, {"revoked_at": at})
 
-    async def rotate(self, id: str, digest: str, previous_until: float) -> StoredKey:  # noqa: A002
+    async def rotate(self, id: str, digest: str, at: float, grace_seconds: float = 0) -> StoredKey:  # noqa: A002
         async with self._database.writing() as connection:
             await _raise_version(connection)
             key = await _found(connection, id)
             if key.revoked_at is not None:
                 raise RevokedKey(f"the key {id!r} was revoked: make another one")
-            change = {"digest": digest, "previous_digest": key.digest, "previous_until": previous_until}
+            if key.expires_at is not None and key.expires_at <= at:
+                raise ExpiredKey(f"the key {id!r} has expired: make another one")
+            change = {"digest": digest, "previous_digest": key.digest, "previous_until": at + grace_seconds}
             try:
                 return await _changed(connection, id, change)
             except IntegrityError:

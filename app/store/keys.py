@@ -56,10 +56,10 @@ class Keys(Protocol):
     async def revoke(self, id: str, at: float) -> StoredKey:  # noqa: A002
         """The key as it is then; one that was revoked before stays as it was. Raises UnknownKey and DamagedKey."""
 
-    async def rotate(self, id: str, digest: str, previous_until: float) -> StoredKey:  # noqa: A002
-        """Give it another digest; the one before counts until then.
+    async def rotate(self, id: str, digest: str, at: float, grace_seconds: float = 0) -> StoredKey:  # noqa: A002
+        """Give it another digest; the one before counts so much longer.
 
-        Raises UnknownKey, DamagedKey, RevokedKey and KeyExists.
+        Raises UnknownKey, DamagedKey, RevokedKey, ExpiredKey and KeyExists.
         """
 
 

@@ -6,8 +6,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from app.keys.wanted import MOST_GRACE_SECONDS, grace_seconds, moment, told
+from app.keys.wanted import MOST_GRACE_SECONDS, WantedKey, grace_seconds, moment, told
 from app.store.keys import StoredKey
 
 moments = st.floats(allow_nan=False)
@@ -40,3 +41,10 @@ def test_a_replaced_key_counts_for_thirty_days_at_most():
     assert grace_seconds("30d") == MOST_GRACE_SECONDS
     with pytest.raises(ValueError, match="at most 30d"):
         grace_seconds("31d")
+
+
+@pytest.mark.parametrize("id", ["eph", "eph-1"])
+def test_the_name_of_short_lived_keys_is_no_id(id):  # noqa: A002
+    with pytest.raises(ValidationError, match="stands for short-lived keys"):
+        WantedKey(id=id)
+    assert WantedKey(id=id.replace("eph", "ephemeral")).id

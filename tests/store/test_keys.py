@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from app.allowance import Allowance, Bound
-from app.store.faults import DamagedKey, KeyExists, RevokedKey, UnknownKey
+from app.store.faults import DamagedKey, ExpiredKey, KeyExists, RevokedKey, UnknownKey
 from app.store.keys import StoredKey, allowance_of, described
 from app.store.opening import opened
 from app.store.tables import KEYS
@@ -108,6 +108,15 @@ async def test_a_secret_is_the_same_for_everyone_who_asks(store):
     found = await asyncio.gather(*(store.secret("signing", bytes([number]) * 32) for number in range(8)))
     assert len(set(found)) == 1
     assert await store.secret("other", b"\x00\xff") == b"\x00\xff"
+
+
+async def test_a_key_that_has_expired_is_not_rotated_to_one_that_has_as_well(store):
+    await store.keys.add(FULL)
+    assert FULL.expires_at is not None
+    with pytest.raises(ExpiredKey, match="has expired: make another one"):
+        await store.keys.rotate("front-end", "e" * 64, FULL.expires_at)
+    rotated = await store.keys.rotate("front-end", "e" * 64, FULL.expires_at - 1, 5)
+    assert rotated.previous_until == FULL.expires_at + 4
 
 
 def test_no_digest_is_shown_where_a_key_is():

@@ -117,7 +117,7 @@ async def test_the_user_is_the_one_it_is_bound_to_whatever_a_call_says(client, g
         ({"expires_in_seconds": 3601}, 400, None, "expires_in_seconds"),
         ({"expires_in_seconds": 0}, 400, None, "expires_in_seconds"),
         ({"models": []}, 400, None, "models"),
-        ({"models": ["nonsense"]}, 400, None, "models"),
+        ({"models": ["nonsense"]}, 403, "model_not_allowed", "models"),
         ({"models": ["twin/words"]}, 403, "model_not_allowed", "models"),
         ({"limits": {"requests": "many"}}, 400, None, "limits.requests"),
         ({"admin": True}, 400, None, "admin"),
