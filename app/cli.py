@@ -114,12 +114,13 @@ def _serve(options: argparse.Namespace) -> None:
     settings = _load(options.config)
     for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    signing_key = _signing_key(settings, options.config)
+    environment = config.read_environment(options.config.absolute().parent)
+    signing_key = _signing_key(settings, environment.get(SIGNING_KEY, ""))
     _open_log(settings)
     host = settings.server.host
     listening = _listen(host, settings.server.port if options.port is None else options.port)
     os.environ[CONFIG] = str(options.config.absolute())
-    os.environ[HASH_KEY] = os.environ.get(HASH_KEY) or secrets.token_hex(16)
+    os.environ[HASH_KEY] = environment.get(HASH_KEY) or secrets.token_hex(16)
     os.environ[SIGNING_KEY] = signing_key
     _welcome(settings, listening.getsockname()[1])
     workers = options.workers or settings.server.workers
@@ -131,9 +132,8 @@ def _serve(options: argparse.Namespace) -> None:
         _run(settings, workers, listening)
 
 
-def _signing_key(settings: config.Config, path: Path) -> str:
+def _signing_key(settings: config.Config, given: str) -> str:
     """What the environment says; else one for all workers of this start, where no store keeps one for all hosts."""
-    given = config.read_environment(path.absolute().parent).get(SIGNING_KEY, "")
     if given and len(given) < SIGNING_CHARACTERS:
         print(
             f"{SIGNING_KEY} must have at least {SIGNING_CHARACTERS} characters: `openssl rand -hex 32` makes one",

@@ -366,3 +366,20 @@ def test_a_signing_key_that_can_be_guessed_is_refused(configured):
     assert done.returncode == 2
     assert "HYPERBRIDGE_SIGNING_KEY must have at least 32 characters" in done.stderr
     assert os.environ.get("HYPERBRIDGE_SIGNING_KEY") is None
+
+
+def test_the_key_of_hashes_may_stand_in_the_file_of_the_environment(tmp_path):
+    (tmp_path / "hyperbridge.yaml").write_text(
+        f"upstreams: {{demo: {{kind: demo}}}}\nmodels: {{demo: demo/demo}}\nlogs: {{file: '{tmp_path / 'log'}'}}\n"
+    )
+    (tmp_path / ".env").write_text("HYPERBRIDGE_HASH_KEY=0123456789abcdef\n")
+    body = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
+    for _ in range(2):
+        with serving(tmp_path, "--config", str(tmp_path / "hyperbridge.yaml")) as (_, url):
+            assert httpx.post(f"{url}/v1/chat/completions", json=body, timeout=20).status_code == 200
+
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    hashes = [line["prompt"] for line in lines if line["event"] == "exchange"]
+    assert len(hashes) == 2
+    assert len(set(hashes)) == 1
+    assert hashes[0]
