@@ -126,6 +126,7 @@ def described(record: Record) -> dict[str, object]:
         "event": "exchange",
         "id": SECRETS.sub(REDACTED, record.id),
         "caller": record.caller.id if record.caller else None,
+        "grant": (record.caller.grant or None) if record.caller else None,
         "operation": record.operation.name,
         "model": record.model or None,
         "upstream": route.upstream if route else None,

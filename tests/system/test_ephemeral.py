@@ -168,12 +168,15 @@ async def test_a_page_of_an_allowed_origin_uses_it_as_a_browser_does(client):
 
 
 async def test_it_stands_in_no_log_line(client, gateway):
-    key = (await lend(client))["key"]
+    lent = await lend(client)
+    key = lent["key"]
     await ask(client, key)
     await ask(client, key[:-1] + ("0" if key[-1] != "0" else "1"))
 
     await eventually(lambda: gateway.log_text().count("\n") == 2)
     assert "hb-eph" not in gateway.log_text()
+    lines = [json.loads(line) for line in gateway.log_text().splitlines()]
+    assert lent["id"] in [line["grant"] for line in lines if line["event"] == "exchange"]
 
 
 @pytest.mark.parametrize("store", ["store: {url: null}\n", "store: {url: 'sqlite:///keys.db'}\n"])
