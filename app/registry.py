@@ -243,6 +243,11 @@ class Registry:
         return Check("keys", "healthy", "demanded, and known as they are now")
 
     def _look_who_is_let_in(self) -> None:
+        if self._keyring.is_open and "*" in self._settings.server.cors_origins:
+            raise CannotStart(
+                "server.cors_origins: * lets every web page in, and there is no key: make one with `hyperbridge keys "
+                "create NAME --all-models`"
+            )
         if self._keyring.is_open and not is_loopback(self._settings.server.host):
             raise CannotStart(
                 f"server.host {self._settings.server.host} is reachable from other machines, and there is no key: make "

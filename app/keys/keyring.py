@@ -1,6 +1,5 @@
 """All keys that count, at hand: those of the configuration, those of the store, and the short-lived ones made from them."""
 
-import hmac
 import logging
 import math
 import time
@@ -95,8 +94,6 @@ class Keyring:
         held = self._known.get(digest)
         if held is None:
             held = self._granted(key, digest)
-        elif not hmac.compare_digest(digest, held.digest):  # the look-up compared already, in its own time
-            raise InvalidKey("The API key is not known to this gateway.")
         if self._clock() >= held.until:
             what = "short-lived API key made from" if held.caller.grant else "API key"
             raise InvalidKey(f"The {what} {held.caller.id!r} {held.end}.")

@@ -383,3 +383,19 @@ def test_the_key_of_hashes_may_stand_in_the_file_of_the_environment(tmp_path):
     assert len(hashes) == 2
     assert len(set(hashes)) == 1
     assert hashes[0]
+
+
+def test_every_web_page_is_let_in_with_keys_alone(tmp_path):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(
+        "upstreams: {demo: {kind: demo}}\nserver: {cors_origins: ['*']}\n"
+        f"store: {{url: 'sqlite:///{tmp_path}/keys.db'}}\n"
+    )
+
+    done = run("serve", "--port", "0", "--config", str(path))
+    assert done.returncode != 0
+    assert "server.cors_origins: *" in done.stderr
+
+    create(tmp_path, "a", "--all-models")
+    with serving(tmp_path, "--config", str(path)) as (_, url):
+        assert httpx.get(f"{url}{MODELS}").status_code == 401
