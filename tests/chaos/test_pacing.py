@@ -1,5 +1,6 @@
 """The gateway against an upstream whose limits move, beside OpenAI's SDK alone; shorter than `make chaos`, with slack
-for a machine that is busy with other things."""
+for a machine that is busy with other things.
+"""
 
 from dataclasses import replace
 
