@@ -86,7 +86,9 @@ async def test_a_server_behind_tls(tmp_path):
 
 
 async def test_a_cluster(tmp_path):
-    bus = str(Server(tmp_path).port)  # by itself it would be 10000 above the other, and may not be a port then
+    bus = str(
+        Server(tmp_path).port
+    )  # by itself it would be 10000 above the other, and may not be a port then
     with redis_server(tmp_path, "--cluster-enabled", "yes", "--cluster-port", bus) as server:
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
