@@ -40,7 +40,7 @@ fix: $(VENV)/dev ## format, and mend what the linter can mend
 bench: $(VENV)/dev ## CPU and latency beside LiteLLM, as ratios of one interleaved run
 	$(BIN)/python -m bench $(ARGS)
 
-chaos: $(VENV)/dev ## put faults before the gateway, and measure what it promises (about ten minutes)
+chaos: $(VENV)/dev ## put faults before the gateway, and measure what it promises (a quarter of an hour)
 	$(BIN)/python -m chaos $(ARGS)
 
 lock: $(VENV)/dev ## choose versions anew and write them down with their hashes

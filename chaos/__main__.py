@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(
         prog="python -m chaos",
         description="Put faults before the gateway, and measure whether it keeps what it promises.",
-        epilog="Takes six to ten minutes. Nothing but the loopback address is talked to.",
+        epilog="Takes a quarter of an hour. Nothing but the loopback address is talked to.",
     )
     asked.add_argument(
         "--only", action="append", choices=list(EXPERIMENTS), help="this experiment; may be repeated"

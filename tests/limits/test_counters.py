@@ -220,6 +220,20 @@ async def test_what_is_owed_has_a_bound(place: Place):
     assert (await counters.take([(TOKENS, 1)], "two")).wait_seconds == pytest.approx(2001 * 3.6, abs=20)
 
 
+async def test_a_bucket_is_raised_to_a_level_however_many_say_so(place: Place):
+    several = [place.counters() for _ in range(3)]
+    await several[0].take([(HOUR, 90)], "one")
+
+    for each in several * 2:
+        each.raise_to(HOUR, 150)
+        each.raise_to(HOUR, 20)
+        await paid(each)
+
+    assert await used(several[0], HOUR) == pytest.approx(150, abs=0.5)
+    several[0].raise_to(HOUR, MOST)
+    assert await used(several[0], HOUR) == pytest.approx(300, abs=0.5)
+
+
 async def test_numbers_beyond_all_bounds_stop_nothing(redis):
     shared = Shared(connect(redis.url, 5.0), "beyond", 5.0)
     shared.start()

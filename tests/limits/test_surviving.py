@@ -169,6 +169,17 @@ async def test_of_a_thousand_who_ask_at_once_none_hangs_when_redis_freezes(count
     assert slowest < 1  # told within 0.12 s, each by a loop that has a thousand to tell
 
 
+async def test_a_level_is_raised_alone_too_and_told_afterwards(counters, server):
+    server.freeze()
+    await ask(counters, 1)
+    counters.raise_to(HOUR, 40)
+    assert admitted((await ask(counters, 30))[0]) == 10
+
+    server.thaw()
+    await eventually(lambda: not counters.gone, BACK_SECONDS)
+    await eventually(lambda: used(server, HOUR) > 49, BACK_SECONDS)
+
+
 async def test_what_was_admitted_alone_is_told_at_the_stop(server):
     counters = await surviving(server, share=1.0)
     server.freeze()
