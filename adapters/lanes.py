@@ -42,6 +42,7 @@ class _Waiter:
     turn: "asyncio.Future[Grant | None]"
     tokens: int
     since: float
+    latest: float
 
 
 class Lane:
@@ -93,6 +94,7 @@ class Lane:
         self._end(outbound)
         if grant is not None:
             self.budget.refuse(grant, pause_seconds)
+            self._tell_those_too_late()
 
     def answered(self, outbound: Outbound, seconds: float) -> None:
         """It had its first content, or all of it, so long after it was asked for: those that wait are kept so much time."""
@@ -156,31 +158,38 @@ class Lane:
         seconds, left = self._wait_seconds(outbound, now), latest - now
         if outbound.hedge:
             raise self._dropped("hedge", seconds, "a second attempt does not wait for it.")
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(loop.create_future(), outbound.tokens, now, latest)
+        ticket = self._queue.put(waiter, outbound.priority, outbound.caller, outbound.weight)
+        is_next = self._queue.first() is ticket
+        if is_next:  # what the others need does not hold it up
+            seconds = self.budget.wait_seconds(outbound.tokens, now)
         if seconds >= left:
+            self._queue.remove(ticket)
             said = f"this call would wait {seconds:.1f} s, and has {max(left, 0.0):.1f} s."
             raise self._dropped("late", seconds, said)
-        if len(self._queue) >= self._most:
-            last = self._queue.displaced(outbound.priority)
-            if last is None:
-                said = f"{len(self._queue)} calls wait already, the most that may."
-                raise self._dropped("full", seconds, said)
-            self._queue.remove(last)
-            self._tell(last, self._dropped("displaced", seconds, "calls of a higher priority wait."))
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop.create_future(), outbound.tokens, now)
-        ticket = self._queue.put(waiter, outbound.priority, outbound.caller, outbound.weight)
-        if self._queue.first() is ticket:
+        if len(self._queue) > self._most:
+            self._make_room(ticket, seconds)
+        if is_next:
             self._wake()
         if self._pump is None and not self._closed:
             self._last_turn, self._turns, self._gap_seconds = now, 0, 0.0
             self._pump = loop.create_task(self._let_go())
         return ticket
 
+    def _make_room(self, ticket: Ticket[_Waiter], seconds: float) -> None:
+        """One of a lower priority leaves for it. Raises UpstreamLimited where there is none."""
+        last = self._queue.displaced(ticket.priority)
+        if last is None:
+            self._queue.remove(ticket)
+            said = f"{len(self._queue)} calls wait already, the most that may."
+            raise self._dropped("full", seconds, said)
+        self._queue.remove(last)
+        self._tell(last, self._dropped("displaced", seconds, "calls of a higher priority wait."))
+
     def _wait_seconds(self, outbound: Outbound, now: float) -> float:
         """How long a call that comes now would wait, about."""
         ahead = self._queue.ahead(outbound.priority, outbound.caller, outbound.weight)
-        if ahead < 1:  # it would be the next, and what the others need does not hold it up
-            return self.budget.wait_seconds(outbound.tokens, now)
         turns = dict(self.budget.turn_seconds(outbound.tokens))
         if self._turns >= FEWEST:  # better than a guess that all others are as large as this one
             turns["tokens"] = self._gap_seconds
@@ -202,6 +211,14 @@ class Lane:
             now = _now()
             said = f"this call waited {now - ticket.item.since:.1f} s, all the time it had."
             self._tell(ticket, self._dropped("expired", max(0.0, self.budget.ready - now), said))
+
+    def _tell_those_too_late(self) -> None:
+        """Nobody gets anything until the budget is ready again: who has less time than that need not wait for it."""
+        now, ready = _now(), self.budget.ready
+        for ticket in [ticket for ticket in self._queue if ticket.item.latest <= ready]:
+            self._queue.remove(ticket)
+            said = f"this call would wait {ready - now:.1f} s, and has {ticket.item.latest - now:.1f} s."
+            self._tell(ticket, self._dropped("late", ready - now, said))
 
     def _tell(self, ticket: Ticket[_Waiter], failure: Failure) -> None:
         """Tell one that does not wait any more why."""

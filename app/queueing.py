@@ -11,7 +11,7 @@ Nobody starves: before one's turn each other gets at most its weight over this o
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
@@ -120,6 +120,10 @@ class FairQueue(Generic[ItemT]):
 
     def waiting(self, priority: Priority) -> int:
         return len(self._classes[priority].order)
+
+    def __iter__(self) -> Iterator[Ticket[ItemT]]:
+        """All who wait, in no order that matters."""
+        return itertools.chain.from_iterable(each.order for each in self._classes.values())
 
     def put(self, item: ItemT, priority: Priority, caller: str, weight: float = 1.0) -> Ticket[ItemT]:
         """Wait; the ticket is for `remove`."""

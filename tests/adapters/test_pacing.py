@@ -335,6 +335,58 @@ async def test_after_a_refusal_nobody_asks_until_the_upstream_said_so(counters, 
     assert [0.8 < moment - began < 2.5 for moment in posts(twin)[1:]] == [True, True]
 
 
+async def test_many_refusals_at_once_make_one_pause(counters, url):
+    async with pacing(url, counters, requests=600) as upstream:
+        refused = await settled([
+            asyncio.ensure_future(ask(upstream, asked("twin?status=429&retry_after=2&head=0.3")))
+            for _ in range(20)
+        ])
+        if isinstance(counters, Shared):
+            await eventually(lambda: not counters._owed)
+
+        assert all(isinstance(each, UpstreamLimited) for each in refused)
+        assert await used(counters, 600) <= 599 + 2 * 600 / 60
+
+
+async def test_who_has_less_time_than_a_refusal_asks_for_is_told_at_once(url):
+    async with pacing(url, requests=60) as upstream:
+        await fill(upstream, 59)
+        refused = asyncio.ensure_future(ask(upstream, asked("twin?status=429&retry_after=50&head=0.3")))
+        await asyncio.sleep(0.05)
+        began = perf_counter()
+        waiting = asyncio.ensure_future(ask(upstream, asked(seconds=20)))
+
+        with pytest.raises(UpstreamLimited, match="would wait"):
+            await waiting
+        assert perf_counter() - began < 5
+        await settled([refused])
+
+
+async def test_a_small_call_that_goes_first_does_not_wait_for_what_a_large_one_needs(url):
+    async with pacing(url, tokens=6000) as upstream:
+        async with upstream.open(asked("twin?chunks=2", tokens=5800)):
+            large = asyncio.ensure_future(ask(upstream, asked(tokens=6000, priority="batch")))
+            await asyncio.sleep(0.05)
+
+            began = perf_counter()
+            await ask(upstream, asked(tokens=10, seconds=20, priority="interactive"))
+            assert perf_counter() - began < 5
+            assert not large.done()
+        await left([large])
+
+
+async def test_time_is_kept_for_the_answer(url):
+    async with pacing(url, requests=60) as upstream:
+        await fill(upstream, 60)
+        for _ in range(50):
+            upstream.lane("twin").answered(asked(), 5.0)
+
+        with pytest.raises(UpstreamLimited, match="would wait"):
+            await ask(
+                upstream, asked(seconds=1.6)
+            )  # its turn comes in a second, and half of its time is its answer's
+
+
 async def test_the_upstreams_own_limit_replaces_the_configured_one():
     async with limited_twin(Limits(240, 100_000, 0.0)) as (_, url), pacing(url, requests=2) as upstream:
         assert upstream.lane("").budget.pace("requests") == 2
