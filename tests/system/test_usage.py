@@ -344,12 +344,20 @@ async def test_while_the_database_is_gone_calls_are_answered_and_counted_later(u
                 await checked(client, "degraded")
                 gone = await client.get("/v1/usage")
                 assert (gone.status_code, gone.json()["error"]["code"]) == (503, "store_unavailable")
-                assert "hyperbridge_ledger_unwritten_requests 20.0" in (await client.get("/metrics")).text
+                await shown(client, "hyperbridge_ledger_unwritten_requests 20.0")
                 server.start()
                 await checked(client, "healthy")
                 found = await told(client, "", 21)
                 assert found["total"]["requests"] == 21
     assert (tmp_path / "stderr").read_text().count("usage cannot be written") == 1
+
+
+async def shown(client: httpx.AsyncClient, line: str) -> None:
+    """Until the metrics say so: what waits is told at the next try to write it."""
+    end = time.monotonic() + 10
+    while line not in (await client.get("/metrics")).text:
+        assert time.monotonic() < end, line
+        await asyncio.sleep(0.05)
 
 
 async def checked(client: httpx.AsyncClient, state: str) -> None:
