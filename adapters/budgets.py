@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import Failure
 from app.limits.counters import Counter, Counters, Demand, Verdict, part
 from app.pace import Caution, Pace
 from app.ratelimit_headers import MOST, Limits, Measure
@@ -257,12 +256,9 @@ class Budget:
 
     async def _agree(self) -> None:
         """Bring what the upstream has told to what is counted here, and to the other workers."""
-        try:
-            while self._untold:
-                await self._tell(*self._untold.popitem())
-            await self._correct()
-        except Failure:  # who counts is gone, and says so elsewhere
-            self._untold.clear()
+        while self._untold:
+            await self._tell(*self._untold.popitem())
+        await self._correct()
 
     async def _tell(self, measure: Measure, limit: int) -> None:
         """Tell the other workers of a limit.

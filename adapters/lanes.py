@@ -237,11 +237,6 @@ class Lane:
                     self._hand_over(grant)
                 else:
                     await self._pause()
-        except Failure as failure:
-            while self._queue:
-                waiter = self._queue.pop()
-                if not waiter.turn.done():
-                    waiter.turn.set_exception(failure)
         finally:
             self._pump = None
 

@@ -29,7 +29,7 @@ LEASE_SECONDS = 60
 RENEWAL_SECONDS = 20.0
 MARK_SECONDS = 90_000
 """For how long a reservation can be given back: longer than the longest call (`wishes.MOST_SECONDS`)."""
-MOST_OWED = 100_000
+MOST_SETTLEMENTS = 100_000
 """Settlements that wait for a Redis that is gone; the oldest are dropped beyond, and what they would have given back
 stays used.
 """
@@ -223,7 +223,7 @@ class Shared:
         self._owe(_Settlement(f"mark:{take.lease}", "undo", take.lease, changes))
 
     def _owe(self, settlement: _Settlement) -> None:
-        if len(self._owed) >= MOST_OWED:
+        if len(self._owed) >= MOST_SETTLEMENTS:
             self._owed.popleft()
         self._owed.append(settlement)
         self._work.set()

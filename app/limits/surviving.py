@@ -36,7 +36,8 @@ class Surviving:
         self._taken: dict[str, Memory] = {}
         """Who admitted the calls that run and were admitted without Redis."""
         self._task: asyncio.Future[None] | None = None
-        self._said = math.inf if quiet else -math.inf
+        self._quiet = quiet
+        self._said = -math.inf
 
     @property
     def gone(self) -> bool:
@@ -109,7 +110,7 @@ class Surviving:
         """Wait until it is back, then charge what was used meanwhile."""
         while True:
             now = time.monotonic()
-            if now - self._said >= REMINDER_SECONDS:
+            if not self._quiet and now - self._said >= REMINDER_SECONDS:
                 self._said = now
                 left = (
                     f"each worker admits {self._share:.0%} of each limit"
@@ -127,5 +128,5 @@ class Surviving:
         alone, self._alone = self._alone, None
         assert alone is not None
         self._charge(alone)
-        if self._said < math.inf:
+        if not self._quiet:
             _log.warning("Redis is back: limits are counted together again")
