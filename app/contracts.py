@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
+from app.decision import Decision
 from app.operations import Operation
 from app.outcomes import FallbackClass
 from app.reading import Reading
@@ -32,6 +33,30 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 def lowered(asked: Priority, own: Priority) -> Priority:
     """The priority asked for, never above one's own."""
     return max(asked, own, key=PRIORITIES.index)
+
+
+Thinking: TypeAlias = Literal["on", "off", "auto"]
+"""Whether a model that can do both shall think before it answers; `auto` leaves it to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a client asks of the gateway beside the model.
+
+    A mode, presets and a prompt template with its variables by name; whether the model shall think (None: it does not
+    say); a name by which the turns of one conversation are known; and other models to fall back to.
+    """
+
+    mode: str = ""
+    presets: Sequence[str] = ()
+    template: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    thinking: Thinking | None = None
+    conversation: str = ""
+    models: Sequence[str] = ()
+
+
+NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +88,7 @@ class Call:
     """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds).
 
     `timeout_seconds` is what the client gives it at most, `priority` its place where calls wait, `user` whom it names as
-    its user ("" is nobody).
+    its user ("" is nobody), `wishes` what it asks of the gateway itself.
     """
 
     id: str
@@ -75,6 +100,7 @@ class Call:
     timeout_seconds: float | None = None
     priority: Priority = "normal"
     user: str = ""
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +148,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The routes of one call, best first, at least one; and how far to go."""
+    """The routes of one call, best first, at least one; and how far to go.
+
+    `lens` is the text that the request's system text begins with; `decision` says how the routes were chosen, where
+    there was a choice.
+    """
 
     routes: Sequence[Route]
     policy: Policy = Policy()
+    lens: str = ""
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from app.readiness import Readiness
 from app.request_id import request_id
 from app.users import UserHash, user_of
 from app.wire import Request
-from app.wishes import heartbeat_seconds, priority, timeout_seconds
+from app.wishes import heartbeat_seconds, priority, timeout_seconds, wishes
 
 _log = logging.getLogger("hyperbridge")
 
@@ -139,13 +139,14 @@ class Relay:
         call = Call(
             id=record.id,
             operation=record.operation,
-            request=request,
+            request=request.for_upstreams(),
             caller=caller,
             headers=forwarded,
             started=asyncio.get_running_loop().time(),
             timeout_seconds=timeout_seconds(headers),
             priority=priority(headers, caller.priority),
             user=user_of(request, caller),
+            wishes=wishes(headers, request),
         )
         record.user = self._user_hash.of(call.user)
         self._bounds.check(call)

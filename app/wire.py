@@ -6,8 +6,8 @@ changing the model's name rewrites only those bytes.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,12 +26,17 @@ _KIND_NAMES: Mapping[Kind, str] = {
 }
 
 MAX_MODEL_LENGTH = 256
+MAX_MODELS = 8
+"""Models that a client may name to fall back to."""
+OWN_MEMBERS = ("hyperbridge", "models")
+"""Members that are the gateway's own: no upstream sees them."""
 MAX_MEMBERS = 1000
 """Top-level members of a request; placing more would hold the event loop up."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 _flag = msgspec.json.Decoder(bool | None)
+_strings = msgspec.json.Decoder(list[str] | None)
 
 T = TypeVar("T")
 
@@ -68,6 +73,12 @@ class Members:
         raw = self.raw(name)
         return None if raw is None else msgspec.json.decode(raw)
 
+    def without(self, names: Collection[str]) -> "Members":
+        """The object without these members; the values of the others stay as they were, byte for byte."""
+        kept = [name for name in self.spans if name not in names]
+        pairs = [msgspec.json.encode(name) + b":" + (self.raw(name) or b"") for name in kept]
+        return Members.of(b"{" + b",".join(pairs) + b"}")
+
     def replaced(self, members: Mapping[str, bytes]) -> bytes:
         """The body with these members set (values are JSON text); every other byte stays as it was."""
         if not members:
@@ -94,12 +105,16 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, and what the gateway read in it. Never changed: `Members.replaced` makes another body."""
+    """A request, and what the gateway read in it. Never changed: `Members.replaced` makes another body.
+
+    `models` are those that the client names to fall back to, behind `model`.
+    """
 
     members: Members
     model: str
     stream: bool
     include_usage: bool
+    models: Sequence[str] = ()
 
     @classmethod
     def parse(cls, body: bytes, operation: Operation) -> "Request":
@@ -107,8 +122,11 @@ class Request:
         members = Members.of(body)
         for name, kind in operation.required.items():
             _require(members, name, kind)
-        _require(members, "model", "string")
-        model = _read(members, "model", _string, "a string") or ""
+        models = _models(members) if members.has("models") else ()
+        if not models or members.has("model"):
+            _require(members, "model", "string")
+            models = (_read(members, "model", _string, "a string") or "", *models)
+        model = models[0]
         if not 0 < len(model) <= MAX_MODEL_LENGTH:
             raise BadRequest(f"'model' must have 1 to {MAX_MODEL_LENGTH} characters.", param="model")
         stream = bool(_read(members, "stream", _flag, "true or false"))
@@ -117,7 +135,13 @@ class Request:
         options = _read(
             members, "stream_options", _stream_options, "an object with a boolean 'include_usage'"
         )
-        return cls(members, model, stream, bool(options and options.include_usage))
+        return cls(members, model, stream, bool(options and options.include_usage), models[1:])
+
+    def for_upstreams(self) -> "Request":
+        """The request without what is meant for the gateway alone."""
+        if not any(map(self.members.has, OWN_MEMBERS)):
+            return self
+        return replace(self, members=self.members.without(OWN_MEMBERS))
 
 
 def _split(body: bytes) -> Mapping[str, msgspec.Raw]:
@@ -178,6 +202,15 @@ def _require(members: Members, name: str, kind: Kind) -> None:
         raise BadRequest(f"{name!r} is missing: it must be {_KIND_NAMES[kind]}.", param=name)
     if members.body[span[0]] not in _FIRST_BYTES[kind]:
         raise BadRequest(f"{name!r} must be {_KIND_NAMES[kind]}.", param=name)
+
+
+def _models(members: Members) -> Sequence[str]:
+    """The list of models, the best first, which may stand in the place of `model`."""
+    wanted = f"a list of at most {MAX_MODELS} models' names"
+    models = _read(members, "models", _strings, wanted) or []
+    if len(models) > MAX_MODELS or not all(0 < len(each) <= MAX_MODEL_LENGTH for each in models):
+        raise BadRequest(f"'models' must be {wanted}.", param="models")
+    return models
 
 
 def _read(members: Members, name: str, decoder: msgspec.json.Decoder[T], wanted: str) -> T | None:

@@ -1,14 +1,23 @@
-"""What a client may ask of the gateway itself, by headers."""
+"""What a client may ask of the gateway itself: by headers, or by the member `hyperbridge` of its request."""
 
 import re
 from collections.abc import Mapping
+from typing import Annotated, get_args
 
-from app.contracts import PRIORITIES, Priority, lowered
+import msgspec
+
+from app.contracts import NO_WISHES, PRIORITIES, Priority, Thinking, Wishes, lowered
 from app.errors import BadRequest
+from app.wire import Request
 
 TIMEOUT = b"x-hyperbridge-timeout"
 HEARTBEAT = b"x-hyperbridge-heartbeat"
 PRIORITY = b"x-hyperbridge-priority"
+MODE = b"x-hyperbridge-mode"
+PRESET = b"x-hyperbridge-preset"
+TEMPLATE = b"x-hyperbridge-template"
+THINKING = b"x-hyperbridge-thinking"
+CONVERSATION = b"x-hyperbridge-conversation"
 MOST_SECONDS = 86_400.0
 LONGEST_BEAT_SECONDS = 60.0
 
@@ -46,6 +55,75 @@ def priority(headers: Mapping[bytes, bytes], own: Priority) -> Priority:
 
 
 _PRIORITIES: Mapping[bytes, Priority] = {each.encode(): each for each in PRIORITIES}
+
+
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+Value = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The member `hyperbridge` of a request."""
+
+    mode: Name = ""
+    preset: Name | Annotated[list[Name], msgspec.Meta(max_length=8)] = ""
+    template: Name = ""
+    variables: Annotated[
+        dict[Name, Value | int | float | bool | list[Value]], msgspec.Meta(max_length=32)
+    ] = {}
+    thinking: Thinking | None = None
+    conversation: Annotated[str, msgspec.Meta(max_length=256)] = ""
+
+
+_asked = msgspec.json.Decoder(_Asked | None)
+_HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION)
+
+
+def wishes(headers: Mapping[bytes, bytes], request: Request) -> Wishes:
+    """What the client asks for; its headers stand in where the request itself says nothing. Raises BadRequest."""
+    raw = request.members.raw("hyperbridge")
+    if raw is None and not request.models and headers.keys().isdisjoint(_HEADERS):
+        return NO_WISHES
+    asked = _member(raw)
+    presets = asked.preset if isinstance(asked.preset, list) else [asked.preset] if asked.preset else []
+    return Wishes(
+        mode=asked.mode or _text(headers, MODE),
+        presets=presets or [each for each in re.split(r"[,\s]+", _text(headers, PRESET)) if each],
+        template=asked.template or _text(headers, TEMPLATE),
+        variables={name: _as_text(value) for name, value in asked.variables.items()},
+        thinking=asked.thinking or _thinking(headers),
+        conversation=asked.conversation or _text(headers, CONVERSATION),
+        models=request.models,
+    )
+
+
+def _member(raw: bytes | None) -> _Asked:
+    try:
+        return (None if raw is None else _asked.decode(raw)) or _Asked()
+    except msgspec.ValidationError as error:
+        raise BadRequest(
+            f"'hyperbridge' is not right: {error}. It may hold {', '.join(_Asked.__struct_fields__)}.",
+            param="hyperbridge",
+        ) from None
+
+
+def _thinking(headers: Mapping[bytes, bytes]) -> Thinking | None:
+    asked = _text(headers, THINKING)
+    found = next((each for each in get_args(Thinking) if each == asked), None)
+    if asked and found is None:
+        raise BadRequest(f"{THINKING.decode()} must be one of {', '.join(get_args(Thinking))}.")
+    return found
+
+
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    """A header's value, of at most 256 characters."""
+    return headers.get(name, b"")[:256].decode("latin-1").strip()
+
+
+def _as_text(value: str | float | list[str]) -> str:
+    """A variable as a template writes it."""
+    if isinstance(value, list):
+        return ", ".join(value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _seconds(headers: Mapping[bytes, bytes], name: bytes) -> float | None:

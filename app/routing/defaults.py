@@ -19,7 +19,8 @@ _LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
 
 def members_to_set(operation: Operation, request: Request, route: Route) -> dict[str, bytes]:
     """The upstream's model name, and the route's defaults: a client's own value always wins."""
-    members = {"model": orjson.dumps(route.model)} if request.model != route.model else {}
+    named = request.model == route.model and request.members.has("model")
+    members = {} if named else {"model": orjson.dumps(route.model)}
     if not operation.streams:  # what does not stream generates no text, and takes no parameters for it
         return members
     for name, value in route.defaults.items():

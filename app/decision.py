@@ -1,0 +1,54 @@
+"""Why a call goes where it goes: a decision as data, for the answer's headers, the record, and whoever asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+By: TypeAlias = Literal["client", "alias", "rule", "classifier", "conversation", "default"]
+"""Who chose the mode: the client, the name it asked for, a rule, the classifier, the conversation so far, or nobody."""
+
+VERSION = "v1"
+"""Of the reason's form, which programs may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that could answer. It is rejected where anything speaks `against` it; the highest score goes first."""
+
+    name: str
+    upstream: str
+    model: str
+    score: float = 0.0
+    reasons: Sequence[str] = ()
+    against: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The mode ("" is none) and who chose it; with which probabilities; and the models, best first.
+
+    `rule` names the rule that chose, `policy` what the candidates are ordered by, `presets` and `template` what was
+    put into the request.
+    """
+
+    mode: str = ""
+    by: By = "default"
+    rule: str = ""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    policy: str = ""
+    candidates: Sequence[Candidate] = ()
+    presets: Sequence[str] = ()
+    template: str = ""
+
+    @property
+    def reason(self) -> str:
+        """In one line: `v1; by=classifier; p=0.93; policy=quality; candidates=3; rejected=1`."""
+        said = [VERSION, f"by={self.by}"]
+        if self.rule:
+            said.append(f"rule={self.rule}")
+        if self.mode in self.probabilities:
+            said.append(f"p={self.probabilities[self.mode]:.2f}")
+        if self.candidates:
+            rejected = sum(bool(each.against) for each in self.candidates)
+            said += [f"policy={self.policy}", f"candidates={len(self.candidates)}", f"rejected={rejected}"]
+        return "; ".join(said)
