@@ -11,6 +11,7 @@ from app.config.limits import AllowanceSettings, Limits, Rule
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
+from app.config.routing import Mode, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
 from app.config.text import read_text
@@ -42,6 +43,7 @@ __all__ = [
     "Logs",
     "Lora",
     "Metrics",
+    "Mode",
     "Model",
     "Nebius",
     "OpenAI",
@@ -49,11 +51,14 @@ __all__ = [
     "Price",
     "Prices",
     "Redis",
+    "Router",
     "Rule",
     "Server",
     "Store",
+    "Templates",
     "Upstream",
     "Vllm",
+    "When",
     "load",
     "read_environment",
 ]
@@ -78,6 +83,10 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         server=sections.server,
         upstreams=sections.upstreams,
         models=sections.models,
+        presets=sections.presets,
+        templates=sections.templates,
+        modes=sections.modes,
+        router=sections.router,
         keys=sections.keys,
         limits=sections.limits,
         redis=sections.redis,

@@ -7,9 +7,17 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from app.config.databases import Redis, Store
-from app.config.document import Substituted
 from app.config.limits import AllowanceSettings, Limits
 from app.config.prices import Price, Prices
+from app.config.routing import (
+    Mode,
+    Name,
+    PresetNames,
+    RequestMembers,
+    Router,
+    Templates,
+    Variables,
+)
 from app.config.settings import Settings
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (
@@ -25,22 +33,17 @@ from app.config.values import (
     expects,
     wrong,
 )
-from app.contracts import Policy, Priority
-from app.operations import OPERATIONS
+from app.contracts import Policy, Priority, Thinking
 from app.outcomes import FallbackClass
-from app.yaml_source import Path, plain_value
+from app.yaml_source import Path
 
 MASK = "**********"
 """What stands for a secret in printed settings, as pydantic writes it."""
 ALL_MODELS = "*"
 
-_GIVEN_BY_CLIENT = {"model", "stream", "stream_options"} | {
-    name for operation in OPERATIONS.values() for name in operation.required
-}
 _HASH_OF_NOTHING = hashlib.sha256().hexdigest()
 _POLICY = Policy()
 PromptTokens = Annotated[Annotated[int, Field(ge=1, le=100_000_000)] | None, EmptyIsNull, FromText]
-_JSON_INTEGERS = range(-(2**63), 2**64)
 
 
 class Server(Settings):
@@ -85,26 +88,6 @@ class Server(Settings):
     )
 
 
-def _members(defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The members as JSON values; text from the environment that reads as a number is one."""
-    given = [name for name in defaults if name in _GIVEN_BY_CLIENT]
-    if given:
-        raise wrong(f"must not set {', '.join(given)}: what the client asks is the client's to say")
-    return {name: _json(value) for name, value in defaults.items()}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _json(member) for name, member in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_json(item) for item in value)
-    if isinstance(value, Substituted):
-        return _json(plain_value(str(value)))
-    if isinstance(value, int) and value not in _JSON_INTEGERS:
-        raise wrong("must not hold a whole number of more than 64 bits")
-    return value
-
-
 class Fallback(Settings):
     """Where a call goes when the routes before have failed."""
 
@@ -146,8 +129,24 @@ class Model(Settings):
     model: Annotated[str, Matching(r"[^\s\x00-\x1f\x7f]{1,256}", "a model's name, without spaces")] = Field(
         description="the upstream's own name for the model"
     )
-    defaults: Annotated[Mapping[str, Any], AfterValidator(_members)] = Field(
+    defaults: RequestMembers = Field(
         default={}, description="members of the request, set where the client sends none"
+    )
+    presets: PresetNames = Field(
+        default=(),
+        description="the same by names of `presets`; the later one wins, and `defaults` before all",
+    )
+    mode: Annotated[str | None, EmptyIsNull] = Field(
+        default=None, description="the mode of every call of this name; null is none"
+    )
+    template: Annotated[str | None, EmptyIsNull] = Field(
+        default=None, description="the prompt template of every call of this name; null is none"
+    )
+    variables: Variables = Field(
+        default={}, description="the template's variables, where the client sends none"
+    )
+    thinking: Thinking = Field(
+        default="auto", description="whether a model that can do both shall think before it answers"
     )
     fallbacks: tuple[Fallback, ...] = Field(
         default=(), description="where a call goes when this fails, best first"
@@ -263,6 +262,10 @@ class Sections(Settings):
     server: Server = Field(default=Server())
     upstreams: Mapping[UpstreamName, Upstream] = Field(min_length=1)
     models: Mapping[ModelName, Model] = Field(default={})
+    presets: Mapping[Name, RequestMembers] = Field(default={})
+    templates: Templates = Field(default=Templates())
+    modes: Mapping[Name, Mode] = Field(default={})
+    router: Router = Field(default=Router())
     keys: tuple[Key, ...] = Field(default=())
     limits: Limits = Field(default=Limits())
     redis: Redis = Field(default=Redis())
