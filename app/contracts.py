@@ -66,7 +66,7 @@ class Caller:
     `models` are the names the key may use; None is every model. `allowance` is what it may use at most, `priority` and
     `weight` its place where calls wait, `admin` whether it may manage keys. A short-lived key made from another one
     has that one's id and the `grant` that tells it apart, with what this grant may use at most; `user` is the one that
-    it is bound to.
+    it is bound to. `metadata` are what its owner noted beside the key.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Caller:
     grant: str = ""
     grant_allowance: Allowance = UNBOUNDED
     user: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def may_use(self, model: str) -> bool:
         return self.models is None or model in self.models

@@ -11,7 +11,7 @@ from app.config.limits import AllowanceSettings, Limits, Rule
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
-from app.config.routing import Mode, Router, Templates, When
+from app.config.routing import Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
 from app.config.text import read_text
@@ -44,9 +44,11 @@ __all__ = [
     "Lora",
     "Metrics",
     "Mode",
+    "ModeRule",
     "Model",
     "Nebius",
     "OpenAI",
+    "OrderedBy",
     "Pacing",
     "Price",
     "Prices",

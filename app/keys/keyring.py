@@ -145,6 +145,7 @@ def _held(key: StoredKey) -> Iterable[Held]:
         key.priority,
         key.weight,
         key.admin,
+        metadata=key.metadata,
     )
     until, end = math.inf if key.expires_at is None else key.expires_at, "has expired"
     if key.revoked_at is not None:  # whatever the clock of the one who revoked it says
