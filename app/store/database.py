@@ -72,6 +72,11 @@ class Database:
             raise StoreUnavailable(f"{self.name} does not answer as it should ({_told(error)})") from None
 
 
+def readable(value: Any) -> str:
+    """A text of the database for people, with marks for what is no UTF-8."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def _told(error: BaseException) -> str:
     """What a failure may say of itself: the driver's message can hold statements and addresses."""
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -96,8 +101,17 @@ def _sqlite(path: Path) -> AsyncEngine:
 
 
 def _settle(connection: Any, _: Any) -> None:
-    """Transactions begin where we say so, also those that change tables."""
+    """Transactions begin where we say so, also those that change tables; a damaged text is no reason to read nothing."""
     connection.isolation_level = None
+    connection.driver_connection.text_factory = _text
+
+
+def _text(held: bytes) -> str | bytes:
+    """A text of SQLite, which checks none; what is no UTF-8 as it is."""
+    try:
+        return held.decode()
+    except UnicodeDecodeError:
+        return held
 
 
 def _begin(connection: Any) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.contracts import Priority
-from app.store.database import Database
+from app.store.database import Database, readable
 from app.store.faults import DamagedKey, ExpiredKey, KeyExists, RevokedKey, StoreUnavailable, UnknownKey
 from app.store.keys import Found, StoredKey, allowance_of, described
 from app.store.tables import KEYS, VERSIONS
@@ -79,7 +79,7 @@ class KeyTable:
             try:
                 keys.append(_key(row))
             except DamagedKey:
-                damaged.append(str(row["id"]))
+                damaged.append(readable(row["id"]))
         return Found(keys, damaged)
 
     async def add(self, key: StoredKey) -> None:
@@ -158,7 +158,7 @@ def _key(row: RowMapping) -> StoredKey:
         metadata = _metadata.decode(found.metadata)
     except (ValueError, UnicodeError, RecursionError):  # msgspec's are ValueErrors
         raise DamagedKey(
-            f"the row of the key {str(row['id'])[:64]!r} is damaged: mend it in the database"
+            f"the row of the key {readable(row['id'])[:64]!r} is damaged: mend it in the database"
         ) from None
     members = {name: getattr(found, name) for name in found.__struct_fields__}
     return StoredKey(**members | {"models": models, "allowance": allowance, "metadata": metadata})

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.database import Database
+from app.store.database import Database, readable
 from app.store.tables import BATCHES, USAGE
 from app.store.usage import DAY_SECONDS, MAX_ROWS, MOST, SUMS, Batch, Column, Query, Row, Sums
 
@@ -97,7 +97,11 @@ def _held(sums: Sums) -> dict[str, Any]:
 
 def _reported(rows: Sequence[Any], columns: int) -> Sequence[Row]:
     """Rows of the table, which begin with so many columns; many of them take a while."""
-    return [(tuple(row[:columns]), _whole(row[columns:])) for row in rows]
+    return [(tuple(map(_told, row[:columns])), _whole(row[columns:])) for row in rows]
+
+
+def _told(value: Any) -> str | int:
+    return value if isinstance(value, int) else readable(value)
 
 
 def _whole(halves: Sequence[Any]) -> Sums:

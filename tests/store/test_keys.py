@@ -167,15 +167,36 @@ async def test_a_damaged_row_is_left_out_alone_and_its_key_cannot_be_changed(sto
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("admin", "perhaps"), ("expires_at", "soon"), ("models", b"[]")]
+    ("column", "value"),
+    [
+        ("admin", "'perhaps'"),
+        ("expires_at", "'soon'"),
+        ("models", "X'5B5D'"),
+        *(
+            (name, "CAST(X'5BFF' AS TEXT)")
+            for name in ("models", "allowance", "priority", "digest", "metadata")
+        ),
+    ],
 )
 async def test_sqlite_may_hold_values_of_another_type_which_damage_one_row_alone(tmp_path, column, value):
     async with opened(f"sqlite:///{tmp_path / 'test.db'}") as store:
         await store.keys.add(key(1))
         await store.keys.add(key(2))
         database = sqlite3.connect(tmp_path / "test.db")
-        database.execute(f"UPDATE keys SET {column} = ? WHERE id = 'key-1'", (value,))
+        database.execute(f"UPDATE keys SET {column} = {value} WHERE id = 'key-1'")
         database.commit()
         database.close()
 
         assert await store.keys.all() == ([key(2)], ["key-1"])
+
+
+async def test_an_id_that_is_no_text_is_told_as_far_as_it_can_be_read(tmp_path):
+    async with opened(f"sqlite:///{tmp_path / 'test.db'}") as store:
+        await store.keys.add(key(1))
+        await store.keys.add(key(2))
+        database = sqlite3.connect(tmp_path / "test.db")
+        database.execute("UPDATE keys SET id = CAST(X'6BFF' AS TEXT) WHERE id = 'key-1'")
+        database.commit()
+        database.close()
+
+        assert await store.keys.all() == ([key(2)], ["k\ufffd"])

@@ -126,3 +126,12 @@ async def test_a_report_has_an_end(store):
     lines = [(LINE._replace(model=f"m{number}"), ONE) for number in range(MAX_ROWS + 10)]
     await store.usage.add("a", 0, lines)
     assert len(await store.usage.report(query("model"))) == MAX_ROWS + 1
+
+
+async def test_a_name_that_is_no_utf_8_is_told_with_marks(tmp_path):
+    async with opened(f"sqlite:///{tmp_path / 'test.db'}") as store:
+        await store.usage.add("a", 0, [(LINE, ONE)])
+        async with store._database.writing() as connection:
+            await connection.execute(text("UPDATE usage SET model = CAST(X'6BFF' AS TEXT)"))
+
+        assert await store.usage.report(query("model", "hour")) == [(("k\ufffd", DAY), ONE)]
