@@ -40,6 +40,8 @@ from app.yaml_source import Path
 MASK = "**********"
 """What stands for a secret in printed settings, as pydantic writes it."""
 ALL_MODELS = "*"
+SHORT_LIVED = "eph"
+"""What short-lived keys have in the place of an id."""
 
 _HASH_OF_NOTHING = hashlib.sha256().hexdigest()
 _POLICY = Policy()
@@ -199,12 +201,23 @@ def _not_of_nothing(digits: str) -> str:
     return digits
 
 
+def _not_short_lived(id: str) -> str:  # noqa: A002
+    if f"{id}-".startswith(f"{SHORT_LIVED}-"):
+        raise wrong(f"'{SHORT_LIVED}' stands for short-lived keys: choose another id")
+    return id
+
+
+KeyId = Annotated[
+    str,
+    Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"),
+    AfterValidator(_not_short_lived),
+]
+
+
 class Key(Settings):
     """A key that clients present, as its hash."""
 
-    id: Annotated[str, Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -")] = Field(
-        description="its name in logs and metrics"
-    )
+    id: KeyId = Field(description="its name in logs and metrics")
     sha256: Annotated[
         str,
         AfterValidator(str.lower),

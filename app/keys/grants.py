@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from app.allowance import UNBOUNDED, Allowance
+from app.config.schema import SHORT_LIVED
 from app.contracts import Priority
 from app.errors import InvalidKey
 from app.store.keys import allowance_of, described
 
-PREFIX = "hb-eph-"
+PREFIX = f"hb-{SHORT_LIVED}-"
 MAX_SECONDS = 3600
 DEFAULT_SECONDS = 600
 SECRET_BYTES = 32

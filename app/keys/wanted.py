@@ -10,11 +10,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from app.config import AllowanceSettings
-from app.config.schema import ALL_MODELS, Key
+from app.config.schema import ALL_MODELS, Key, KeyId
 from app.config.settings import Settings
-from app.config.values import Matching, wrong
+from app.config.values import wrong
 from app.contracts import Priority
-from app.keys.grants import PREFIX
 from app.store.keys import StoredKey, described
 
 LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
@@ -24,17 +23,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 
 
-def _not_short_lived(id: str) -> str:  # noqa: A002
-    if f"hb-{id}-".startswith(PREFIX):
-        raise wrong("'eph' stands for short-lived keys: choose another id")
-    return id
-
-
-KeyId = Annotated[
-    str,
-    Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, _ or -"),
-    AfterValidator(_not_short_lived),
-]
 ModelNames = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=320)], ...], Field(max_length=1000)
 ]

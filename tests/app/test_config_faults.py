@@ -151,6 +151,10 @@ def faults(tmp_path, monkeypatch):
             "2:50: models.a.defaults: must not set stream, model:",
         ),
         (DEMO + f"keys: [{{id: a b, sha256: {DIGITS}}}]", "2:13: keys[0].id: must be 1 to 64 letters"),
+        (
+            DEMO + f"keys: [{{id: eph, sha256: {DIGITS}}}]",
+            "2:13: keys[0].id: 'eph' stands for short-lived keys",
+        ),
         (DEMO + "keys: [{id: a, sha256: my-key}]", "2:24: keys[0].sha256: must be the 64 hex digits"),
         (
             DEMO
