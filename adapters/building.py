@@ -43,7 +43,16 @@ def _source(name: str, settings: config.Upstream, whole: config.Config, counters
     match settings:
         case config.Demo():
             demo = Demo()
-            return Source(demo, demo.operations, IN_PROCESS_SECONDS, demo.models, _nothing, _nothing, _none)
+            return Source(
+                demo,
+                demo.operations,
+                IN_PROCESS_SECONDS,
+                demo.models,
+                _nothing,
+                _nothing,
+                _none,
+                kind=settings.kind,
+            )
         case config.Embedded():
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
@@ -65,6 +74,7 @@ def _embedded(name: str, settings: config.Embedded) -> Source:
         embedded.start,
         embedded.close,
         _none,
+        kind=settings.kind,
     )
 
 
@@ -154,6 +164,7 @@ def _http(
         start,
         close,
         connections,
+        kind=settings.kind,
         continues=continues,
         circuits=circuits,
         queue=pacing.queue,

@@ -111,7 +111,7 @@ class Route:
     `alias` is the configured name in front of it (`upstream/*` where a client named the upstream itself), so
     metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
     where the client sent none. `when` are the classes of failure that this route is taken for, where it is
-    not the first; None is all of them.
+    not the first; None is all of them. `thinking` is what is wanted where the client does not say.
     """
 
     upstream: str
@@ -120,6 +120,7 @@ class Route:
     reason: str
     defaults: Mapping[str, bytes] = field(default_factory=dict)
     when: frozenset[FallbackClass] | None = None
+    thinking: Thinking = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +302,7 @@ class CannotStart(Exception):
 class Source:
     """An upstream with what surrounds it: the operations it speaks and how long a call may take (seconds).
 
-    `continues` says that it goes on with a message of the assistant's that ends the prompt.
+    `kind` is the configured one. `continues` says that it goes on with a message of the assistant's that ends the prompt.
 
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
     (`start` raises CannotStart); `connections` counts open ones; `circuits` shows those of its replicas, in the
@@ -316,6 +317,7 @@ class Source:
     start: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
     connections: Callable[[], int]
+    kind: str = ""
     continues: bool = False
     circuits: Callable[[], Sequence[Circuit]] = tuple
     queue: Callable[[], Queue | None] = _no_queue

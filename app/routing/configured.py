@@ -54,4 +54,6 @@ def _fallbacks(
 
 def _route(alias: str, model: config.Model, own: Mapping[str, bytes]) -> Route:
     members = {name: orjson.dumps(value) for name, value in model.defaults.items()}
-    return Route(model.upstream, model.model, alias, "configured", dict(own) | members)
+    return Route(
+        model.upstream, model.model, alias, "configured", dict(own) | members, thinking=model.thinking
+    )
