@@ -27,7 +27,7 @@ from app.store.faults import (
     StoreUnavailable,
     UnknownKey,
 )
-from app.store.keys import Keys, StoredKey
+from app.store.keys import StoredKey, StoredKeys
 
 if TYPE_CHECKING:
     from app.store.opening import Store
@@ -116,7 +116,7 @@ class Registry:
             await self._keys.add(stored)
         except StoreFault as fault:
             raise _as_failure(fault) from None
-        await self._told()
+        await self._catch_up()
         return key, told(stored, now)
 
     async def revoke(self, id: str, by: Caller) -> Mapping[str, Any]:  # noqa: A002
@@ -131,7 +131,7 @@ class Registry:
             stored = await self._keys.revoke(id, time.time())
         except StoreFault as fault:
             raise _as_failure(fault) from None
-        await self._told()
+        await self._catch_up()
         return told(stored, time.time())
 
     async def rotate(self, id: str, grace_seconds: int) -> tuple[str, Mapping[str, Any]]:  # noqa: A002
@@ -143,7 +143,7 @@ class Registry:
             stored = await self._keys.rotate(id, digest, now, grace_seconds)
         except StoreFault as fault:
             raise _as_failure(fault) from None
-        await self._told()
+        await self._catch_up()
         return key, told(stored, now)
 
     def lend(self, held: Held, wanted: WantedGrant) -> tuple[str, Grant]:
@@ -153,7 +153,7 @@ class Registry:
         return made
 
     @property
-    def _keys(self) -> Keys:
+    def _keys(self) -> StoredKeys:
         if self._store is None:
             raise NoStore("This gateway keeps no keys: store.url names no database.")
         return self._store.keys
@@ -176,7 +176,7 @@ class Registry:
         except StoreUnavailable as unavailable:
             raise _as_failure(unavailable) from None
 
-    async def _told(self) -> None:
+    async def _catch_up(self) -> None:
         """This worker knows its own changes at once; the others see them when they look."""
         try:
             await self._refresh()

@@ -10,12 +10,12 @@ from time import perf_counter
 from starlette.types import Receive, Scope, Send
 
 from app.bounds import Bounds
-from app.contracts import Answer, Call, Caller
+from app.contracts import Answer, Call, Caller, Headers
 from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
 from app.exchange import Exchange
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
-from app.keys import Keys
+from app.keys import Callers
 from app.operations import Dialect, Operation
 from app.presence import Presence
 from app.prompt_hash import PromptHash
@@ -59,7 +59,7 @@ class Relay:
     def __init__(  # noqa: PLR0913 - what a relay is made of
         self,
         exchange: Exchange,
-        keys: Keys,
+        keys: Callers,
         journal: Journal,
         prompt_hash: PromptHash,
         *,
@@ -214,6 +214,7 @@ class _Reply:
             (b"x-hyperbridge-upstream", record.route.upstream.encode()),
             (b"x-hyperbridge-model", _UNPRINTABLE.sub(b"?", record.route.model.encode())),
             self._attempts(),
+            *self._chosen(),
             *record.told,
         ]
         if answer.streams:
@@ -246,13 +247,24 @@ class _Reply:
         self._headers = [(b"content-type", b"application/json"), *self._identity, *told]
         if self._record.attempts:
             self._headers.append(self._attempts())
-        self._headers += self._record.told
+        self._headers += (*self._chosen(), *self._record.told)
         self._headers.append((b"content-length", b"%d" % len(body)))
         await self._head(failure.status)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _attempts(self) -> tuple[bytes, bytes]:
         return b"x-hyperbridge-attempts", b"%d" % len(self._record.attempts)
+
+    def _chosen(self) -> Headers:
+        """What was chosen, where there was a choice, and why."""
+        decision = self._record.decision
+        if decision is None:
+            return ()
+        return (
+            (b"x-hyperbridge-route", self._record.model.encode()),
+            (b"x-hyperbridge-mode", (decision.mode or "none").encode()),
+            (b"x-hyperbridge-reason", decision.reason.encode()),
+        )
 
     async def _head(self, status: int) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})

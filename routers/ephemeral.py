@@ -36,7 +36,7 @@ def router(keys: Keyring, registry: Registry) -> APIRouter:
     )
     async def create_ephemeral_key(request: Request, response: Response) -> EphemeralKey:
         """Make one from the key that asks."""
-        held = keys.found(dict(request.scope["headers"]))
+        held = keys.key_of(dict(request.scope["headers"]))
         key, grant = registry.lend(held, await bodies.read(request, WantedGrant))
         response.headers["cache-control"] = "no-store"
         return EphemeralKey.model_validate({

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.contracts import Caller, ModelCard
 from app.errors import UnknownModel
 from app.inventory import Inventory, Stock
-from app.keys import Keys
+from app.keys import Callers
 from app.routing.fixed import Fixed
 from routers.calls import failures
 
@@ -39,7 +39,7 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-def router(keys: Keys, inventory: Inventory, routing: Fixed) -> APIRouter:
+def router(keys: Callers, inventory: Inventory, routing: Fixed) -> APIRouter:
     routes = APIRouter(tags=["models"])
     created = int(time.time())
 

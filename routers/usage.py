@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app import usage_report
 from app.contracts import Caller
 from app.errors import BadRequest, ForbiddenUsage
-from app.keys import Keys
+from app.keys import Callers
 from app.reporter import Reporter
 from app.usage_report import Asked
 from routers.calls import failures
@@ -59,7 +59,7 @@ class UsageReport(BaseModel):
     total: Used
 
 
-def router(keys: Keys, reporter: Reporter) -> APIRouter:
+def router(keys: Callers, reporter: Reporter) -> APIRouter:
     routes = APIRouter(tags=["usage"])
 
     @routes.get(

@@ -6,6 +6,6 @@ from typing import Protocol
 from app.contracts import Caller
 
 
-class Keys(Protocol):
+class Callers(Protocol):
     def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Who sent these headers; raises InvalidKey, ForbiddenHost or ForbiddenOrigin."""

@@ -27,7 +27,7 @@ from app.keys.wanted import (
     unknown_models,
 )
 from app.store.faults import StoreFault
-from app.store.keys import Keys, StoredKey
+from app.store.keys import StoredKey, StoredKeys
 
 Load: TypeAlias = Callable[[Path], config.Config]
 
@@ -99,7 +99,7 @@ class _Refused(Exception):
     """What was asked cannot be done; the message says why."""
 
 
-_Act: TypeAlias = Callable[[argparse.Namespace, config.Config, Keys], Coroutine[Any, Any, None]]
+_Act: TypeAlias = Callable[[argparse.Namespace, config.Config, StoredKeys], Coroutine[Any, Any, None]]
 
 
 def _run(options: argparse.Namespace, load: Load, act: _Act) -> None:
@@ -122,7 +122,7 @@ async def _opened(options: argparse.Namespace, settings: config.Config, act: _Ac
         await act(options, settings, store.keys)
 
 
-async def _create(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
+async def _create(options: argparse.Namespace, settings: config.Config, keys: StoredKeys) -> None:
     limits = {measure: getattr(options, measure) for measure in MEASURES}
     asked = {
         "id": options.id,
@@ -147,7 +147,7 @@ async def _create(options: argparse.Namespace, settings: config.Config, keys: Ke
     _show(options, key, stored, "" if wanted.models else "It may use no model: none was listed.")
 
 
-async def _rotate(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
+async def _rotate(options: argparse.Namespace, settings: config.Config, keys: StoredKeys) -> None:
     _not_of_file(options.id, settings)
     key, digest = new_key(options.id)
     stored = await keys.rotate(options.id, digest, time.time(), options.grace)
@@ -157,7 +157,7 @@ async def _rotate(options: argparse.Namespace, settings: config.Config, keys: Ke
     _show(options, key, stored, f"The one before ends {ends}.")
 
 
-async def _revoke(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
+async def _revoke(options: argparse.Namespace, settings: config.Config, keys: StoredKeys) -> None:
     _not_of_file(options.id, settings)
     stored = await keys.revoke(options.id, time.time())
     if options.json:
@@ -166,7 +166,7 @@ async def _revoke(options: argparse.Namespace, settings: config.Config, keys: Ke
         print(f"The key {options.id} is revoked: within a second no gateway lets it in.")
 
 
-async def _list(options: argparse.Namespace, settings: config.Config, keys: Keys) -> None:
+async def _list(options: argparse.Namespace, settings: config.Config, keys: StoredKeys) -> None:
     now = time.time()
     found = await keys.all()
     for damaged in found.damaged:

@@ -56,7 +56,7 @@ class Keyring:
         self._stored: Sequence[StoredKey] = ()
         self._entries: dict[str, tuple[StoredKey, list[tuple[str, Held]]]] = {}
         """What each key of the store has become, by its id: with the proofs that short-lived keys hold of it."""
-        self._told: frozenset[str] = frozenset()
+        self._shadowed: frozenset[str] = frozenset()
         self.is_open = not configured
         """Whether nobody has a key, and everyone near is the one user."""
         self.sign_with(signer)
@@ -72,16 +72,16 @@ class Keyring:
         self._stored = stored
         self.is_open = self.is_open and not stored and not damaged
         shadowed = self._ids & {key.id for key in stored}
-        if shadowed - self._told:
+        if shadowed - self._shadowed:
             names = ", ".join(sorted(shadowed))
             _log.warning("keys that the configuration has as well do not count in the store: %s", names)
-        self._told = shadowed
+        self._shadowed = shadowed
         self._arrange()
 
     def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        return self.found(headers).caller
+        return self.key_of(headers).caller
 
-    def found(self, headers: Mapping[bytes, bytes]) -> Held:
+    def key_of(self, headers: Mapping[bytes, bytes]) -> Held:
         """The key that these headers show, which counts now; raises InvalidKey, ForbiddenHost or ForbiddenOrigin."""
         key = presented(headers)
         if self.is_open:

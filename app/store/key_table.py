@@ -59,7 +59,7 @@ _FLAGS = {0: False, 1: True}  # SQLite has no others
 
 
 class KeyTable:
-    """`app.store.keys.Keys` on a database."""
+    """`app.store.keys.StoredKeys` on a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

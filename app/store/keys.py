@@ -41,7 +41,7 @@ class Found(NamedTuple):
     damaged: Sequence[str] = ()
 
 
-class Keys(Protocol):
+class StoredKeys(Protocol):
     """The keys of the database. Every method raises StoreUnavailable where it does not answer."""
 
     async def version(self) -> int:

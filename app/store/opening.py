@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.store.database import Database
 from app.store.key_table import KeyTable
-from app.store.keys import Keys
+from app.store.keys import StoredKeys
 from app.store.migrating import migrate
 from app.store.tables import SECRETS
 from app.store.usage import Usage
@@ -19,7 +19,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        self.keys: Keys = KeyTable(self._database)
+        self.keys: StoredKeys = KeyTable(self._database)
         self.usage: Usage = UsageTable(self._database)
 
     async def start(self) -> None:

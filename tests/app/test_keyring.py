@@ -53,7 +53,7 @@ def keyring(clock):
 
 
 def lent(keyring: Keyring, key: str, clock: Clock, **wanted) -> str:
-    return WantedGrant(**wanted).made(keyring.found(bearer(key)), keyring.signer, clock.now)[0]
+    return WantedGrant(**wanted).made(keyring.key_of(bearer(key)), keyring.signer, clock.now)[0]
 
 
 def refusal(keyring: Keyring, key: str) -> str:
@@ -251,7 +251,7 @@ def test_a_priority_is_lowered_and_never_raised(own, asked):
 def test_in_single_user_mode_a_short_lived_key_has_its_own_rights_until_keys_are_demanded(clock):
     keyring = Keyring({}, SIGNER, clock=clock)
     near = {b"host": b"127.0.0.1:8000"}
-    key = WantedGrant(models=("m",)).made(keyring.found(near), SIGNER, NOW)[0]
+    key = WantedGrant(models=("m",)).made(keyring.key_of(near), SIGNER, NOW)[0]
 
     assert keyring.identify(near | bearer(key)).models == frozenset({"m"})
     keyring.replace([stored("a")])
