@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import config, logs, server
+from app.config.values import is_loopback
 from app.draining import Draining
 from app.keys import commands as key_commands
+from app.store.glance import may_have_keys
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY
 from app.workers import Workers
@@ -182,11 +184,21 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _demands_keys(settings: config.Config) -> bool:
+    """As far as can be seen before the start; nobody minds a key that is sent in vain."""
+    store = settings.store.url
+    return (
+        bool(settings.keys)
+        or not is_loopback(settings.server.host)
+        or (store is not None and may_have_keys(store.get_secret_value()))
+    )
+
+
 def _welcome(settings: config.Config, port: int) -> None:
     host = settings.server.host
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     model = next(iter(settings.models), f"{next(iter(settings.upstreams))}/MODEL")
-    key = " -H 'authorization: Bearer YOUR_KEY'" if settings.keys else ""
+    key = " -H 'authorization: Bearer YOUR_KEY'" if _demands_keys(settings) else ""
     print(
         f"HyperBridge {VERSION} listens on {url}\n\n"
         f"  curl {url}/v1/chat/completions{key} -H 'content-type: application/json' \\\n"

@@ -399,3 +399,20 @@ def test_every_web_page_is_let_in_with_keys_alone(tmp_path):
     create(tmp_path, "a", "--all-models")
     with serving(tmp_path, "--config", str(path)) as (_, url):
         assert httpx.get(f"{url}{MODELS}").status_code == 401
+
+
+def test_the_welcome_shows_a_key_where_one_is_demanded_also_of_the_database(tmp_path):
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(
+        f"upstreams: {{demo: {{kind: demo}}}}\nstore: {{url: 'sqlite:///{tmp_path}/keys of mine.db'}}\n"
+    )
+
+    def shown() -> str:
+        with serving(tmp_path, "--config", str(path)) as (process, _):
+            assert process.stdout is not None
+            return "".join(process.stdout.readline() for _ in range(3))
+
+    assert "curl" in shown()
+    assert "authorization" not in shown()
+    create(tmp_path, "a", "--all-models")
+    assert "-H 'authorization: Bearer YOUR_KEY'" in shown()
