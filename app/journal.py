@@ -9,10 +9,11 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from app.catalogue import Price
 from app.contracts import Caller, Headers, Route
+from app.decision import Decision
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
+from app.price_table import Price
 from app.reading import Reading
 from app.usage import Usage
 
@@ -110,8 +111,8 @@ class Record:
     """
 
     __slots__ = (
-        "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "ended", "failure", "finish",
-        "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
+        "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "decision", "ended",
+        "failure", "finish", "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
         "prompt_hash", "rescues", "route", "sent", "streams", "told", "usage", "user", "wall",
     )  # fmt: skip
 
@@ -128,6 +129,8 @@ class Record:
         self.caller: Caller | None = None
         self.model = ""
         """The configured name that was asked for; a name that nothing is configured for stays out."""
+        self.decision: Decision | None = None
+        """How mode and model were chosen, where there was a choice."""
         self.route: Route | None = None
         """The one that answered, or was tried last."""
         self.attempts: list[Attempt] = []
@@ -140,9 +143,8 @@ class Record:
         """What all attempts cost, in nano-dollars."""
         self.told: Headers = ()
         """What the client is told about its limits."""
-        self.user = ""
-        """Whom the caller named as its user, shortened beyond recognition."""
-        self.prompt_hash = ""
+        self.user = self.prompt_hash = ""
+        """Whom the caller named as its user, and the prompt, both shortened beyond recognition."""
         self.bytes_in = self.bytes_out = self.chunks = 0
         self.last_chunk = 0.0
         self.gap_counts: list[int] | None = None

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from app import catalogue, config
-from app.catalogue import Catalogue, Price
+from app import config, price_table
 from app.config.schema import split_route
 from app.contracts import Route
+from app.price_table import Price, PriceTable
 from app.usage import Usage
 
 FREE = Price(0, 0, 0)
@@ -44,7 +44,7 @@ class Prices:
 
 def prices(settings: config.Config) -> Prices:
     """The prices of a configuration. Raises ValueError where `prices.file` is no catalogue."""
-    known = catalogue.read(settings.prices.file or catalogue.SHIPPED)
+    known = price_table.read(settings.prices.file or price_table.SHIPPED)
     named: dict[tuple[str, str, str], Price] = {}
     models: dict[tuple[str, str], Price] = {}
     for alias, model in settings.models.items():
@@ -72,7 +72,7 @@ def _asked_directly(name: str) -> config.Model:
     return config.Model(upstream=upstream, model=model)
 
 
-def _of_upstream(upstream: config.Upstream, known: Catalogue) -> Price | Mapping[str, Price] | None:
+def _of_upstream(upstream: config.Upstream, known: PriceTable) -> Price | Mapping[str, Price] | None:
     """One price for all its models, or one for each that is known; what runs in this process costs nothing."""
     if not isinstance(upstream, config.HttpSettings):
         return FREE

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from app import catalogue
+from app import price_table
 from app.config.settings import Settings
 from app.config.values import EmptyIsNull, File, FromText, wrong
 
@@ -24,10 +24,10 @@ class Price(Settings):
     )
 
 
-def _catalogue(file: Path | None) -> Path | None:
+def _price_table(file: Path | None) -> Path | None:
     if file is not None:
         try:
-            catalogue.read(file)
+            price_table.read(file)
         except ValueError as error:
             raise wrong(str(error)) from None
     return file
@@ -36,6 +36,6 @@ def _catalogue(file: Path | None) -> Path | None:
 class Prices(Settings):
     """What models cost where neither model nor upstream says it."""
 
-    file: Annotated[File | None, AfterValidator(_catalogue), EmptyIsNull] = Field(
+    file: Annotated[File | None, AfterValidator(_price_table), EmptyIsNull] = Field(
         default=None, description="a catalogue of Nebius' models with their prices; null is the one shipped"
     )

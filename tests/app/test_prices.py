@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import catalogue, config
-from app.catalogue import Price
+from app import config, price_table
 from app.contracts import Route
+from app.price_table import Price
 from app.prices import FREE, prices
 from app.usage import Usage
 
@@ -100,7 +100,7 @@ models:
 
 
 def test_the_shipped_table_has_a_version_and_prices():
-    shipped = catalogue.read(catalogue.SHIPPED)
+    shipped = price_table.read(price_table.SHIPPED)
     assert shipped.version == "2026-09-29"
     assert shipped.prices["Qwen/Qwen3-235B-A22B-Instruct-2507"] == Price.of(0.2, 0.6)
 
@@ -149,4 +149,4 @@ def test_no_price_that_a_catalogue_may_hold_breaks_it(tmp_path_factory, value):
     good = {"model_id": "good", "input_price_per_million_tokens": 1, "output_price_per_million_tokens": 1}
     odd = {"model_id": "odd", "input_price_per_million_tokens": value}
     file.write_text(json.dumps({"flavors": [good, odd, value]}), "utf-8")
-    assert catalogue.read(file).prices["good"] == Price.of(1, 1)
+    assert price_table.read(file).prices["good"] == Price.of(1, 1)

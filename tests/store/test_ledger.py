@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from app import ledger as ledgers
-from app.catalogue import Price
 from app.contracts import Caller, Route
 from app.errors import ClientLeft, UpstreamBroken
 from app.journal import Attempt, Record
 from app.ledger import Ledger
 from app.operations import CHAT
+from app.price_table import Price
 from app.store.opening import opened
 from app.store.usage import HOUR_SECONDS, MOST, Batch, Query, Row, Sums
 from app.usage import Usage

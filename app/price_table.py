@@ -46,14 +46,14 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class PriceTable:
     """Prices by model, and of when they are."""
 
     version: str
     prices: Mapping[str, Price]
 
 
-def read(file: Path) -> Catalogue:
+def read(file: Path) -> PriceTable:
     """The catalogue in a file; its version is what it says of itself, or the day it was written.
 
     A model whose price is not known is left out. Raises ValueError saying what is wrong with the file.
@@ -79,7 +79,7 @@ def read(file: Path) -> Catalogue:
             "holds no model_id with input_price_per_million_tokens and output_price_per_million_tokens"
         )
     version = members.get("version")
-    return Catalogue(version if isinstance(version, str) and version else written, prices)
+    return PriceTable(version if isinstance(version, str) and version else written, prices)
 
 
 def _price(flavor: Any) -> Price | None:
