@@ -3,6 +3,7 @@
     Failure
     ├── BadRequest              400  the body is not what the operation takes
     ├── PromptTooLong           400  the prompt has more tokens than the configuration lets through
+    ├── NoModelFits             400  none of the models that the router chooses from can take the request
     ├── InvalidKey              401  no key, or one that is not known, or does not count any more
     ├── ForbiddenModel          403  the key may not use this model
     ├── AdminOnly               403  keys are managed by keys that may
@@ -130,6 +131,12 @@ class PromptTooLong(Failure):
     status = 400
     type = "invalid_request_error"
     code = "context_length_exceeded"
+
+
+class NoModelFits(Failure):
+    status = 400
+    type = "invalid_request_error"
+    code = "no_model_fits"
 
 
 class InvalidKey(Failure):

@@ -32,6 +32,7 @@ class Exchange:
         """
         plan = self._routing.decide(call)
         record.model = plan.routes[0].alias
+        record.decision = plan.decision
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
             try:

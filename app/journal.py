@@ -43,6 +43,7 @@ class Attempt:
         "route",
         "sent_at",
         "started",
+        "thinking",
         "usage",
     )
 
@@ -57,6 +58,8 @@ class Attempt:
         self.reading: Reading | None = None
         self.sent_at = 0.0
         """When the upstream had the request."""
+        self.thinking = ""
+        """What became of the wish to think or not."""
         self.usage = _NOTHING
         self.nano_usd = 0
         self.priced = True
@@ -113,7 +116,7 @@ class Record:
     __slots__ = (
         "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "decision", "ended",
         "failure", "finish", "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
-        "prompt_hash", "rescues", "route", "sent", "streams", "told", "usage", "user", "wall",
+        "prompt_hash", "rescues", "route", "sent", "streams", "thinking", "told", "usage", "user", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002
@@ -143,6 +146,8 @@ class Record:
         """What all attempts cost, in nano-dollars."""
         self.told: Headers = ()
         """What the client is told about its limits."""
+        self.thinking = ""
+        """What it is told about its wish to think or not; "" is nothing."""
         self.user = self.prompt_hash = ""
         """Whom the caller named as its user, and the prompt, both shortened beyond recognition."""
         self.bytes_in = self.bytes_out = self.chunks = 0

@@ -119,6 +119,7 @@ class ExchangeLog:
 def described(record: Record) -> dict[str, object]:
     """A record as the log shows it: times in milliseconds, no text of the prompt or the answer."""
     route = record.route
+    decision = record.decision
     usage = record.usage
     line: dict[str, object] = {
         "time": _iso(record.wall),
@@ -132,6 +133,8 @@ def described(record: Record) -> dict[str, object]:
         "upstream": route.upstream if route else None,
         "upstream_model": SECRETS.sub(REDACTED, route.model) if route else None,
         "reason": route.reason if route else None,
+        "mode": decision.mode or None if decision else None,
+        "decision": decision.reason if decision else None,
         "attempts": len(record.attempts),
         "rescues": record.rescues,
         "stream": record.streams,

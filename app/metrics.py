@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.allowance import NANO_USD
-from app.breaker import Circuit, State
+from app.circuit_metrics import CircuitMetrics, Circuits
 from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
@@ -38,11 +38,7 @@ TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus-client reads."""
 
-CIRCUIT_STATES: Mapping[State, int] = {"closed": 0, "half-open": 1, "open": 2}
-
-Circuits = Mapping[str, Sequence[Circuit]]
-"""The circuits of every upstream's replicas, in the order of the configuration."""
-
+NO_MODE = "none"
 NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
 
@@ -71,6 +67,14 @@ class _Bound:
     tokens_per_second: Histogram
     tokens: Mapping[str, Counter]
     cost: Counter
+
+
+def _tell_build(registry: CollectorRegistry) -> None:
+    build = Gauge(
+        "hyperbridge_build_info", "1, labelled with the version that runs.",
+        ("version",), registry=registry, multiprocess_mode="livemax",
+    )  # fmt: skip
+    build.labels(VERSION).set(1)
 
 
 class Metrics:
@@ -139,15 +143,6 @@ class Metrics:
             "hyperbridge_upstream_connections", "Open connections to an upstream, in use or idle.",
             ("upstream",), registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        self._circuits = Gauge(
-            "hyperbridge_circuit_state",
-            "A replica's circuit: 0 closed, 1 half-open, 2 open; of several workers the worst.",
-            ("upstream", "replica"), registry=registry, multiprocess_mode="livemax",
-        )  # fmt: skip
-        self._opened = Counter(
-            "hyperbridge_circuit_opened", "How often a replica's circuit has opened.",
-            ("upstream", "replica"), registry=registry,
-        )  # fmt: skip
         self._memory = Gauge(
             "hyperbridge_process_resident_memory_bytes", "Resident memory of each worker.",
             registry=registry, multiprocess_mode="liveall",
@@ -172,20 +167,23 @@ class Metrics:
             "hyperbridge_log_lines_lost", "Lines of the log that were lost since the start, as on a full disk.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
+        self._decisions = Counter(
+            "hyperbridge_decisions", "Modes of calls that had a choice, by who chose: `none` is no mode.",
+            ("mode", "by"), registry=registry,
+        )  # fmt: skip
         self._unwritten = Gauge(
             "hyperbridge_ledger_unwritten_requests", "Calls whose usage the database has not taken; 0 while it does.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        build = Gauge(
-            "hyperbridge_build_info", "1, labelled with the version that runs.",
-            ("version",), registry=registry, multiprocess_mode="livemax",
-        )  # fmt: skip
-        build.labels(VERSION).set(1)
+        _tell_build(registry)
+        self._circuits = CircuitMetrics(registry)
         self._queues = QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:
         """Count a closed record."""
+        if record.decision is not None:
+            self._decisions.labels(record.decision.mode or NO_MODE, record.decision.by).inc()
         upstream = record.route.upstream if record.route is not None else NO_MODEL
         bound = self._of(record, upstream)
         bound.requests.inc()
@@ -264,7 +262,6 @@ class Metrics:
     async def watch(self, watched: Watched) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
-        before = watched.circuits()
         while True:
             due = loop.time() + 0.5
             await asyncio.sleep(0.5)
@@ -275,16 +272,15 @@ class Metrics:
             self._alone.set(watched.redis_gone())
             for upstream, number in watched.connections():
                 self._connections.labels(upstream).set(number)
-            now = watched.circuits()
-            self._read_circuits(before, now)
-            before = now
+            self._circuits.read(watched.circuits())
             self._queues.read(watched.queues())
 
-    def _read_circuits(self, before: Circuits, now: Circuits) -> None:
-        for upstream, replicas in now.items():
-            for number, (old, new) in enumerate(zip(before[upstream], replicas, strict=True)):
-                self._circuits.labels(upstream, number).set(CIRCUIT_STATES[new.state])
-                self._opened.labels(upstream, number).inc(new.opened - old.opened)
+    def forget(self, upstreams: Iterable[str]) -> None:
+        """These upstreams are gone, or others now, which begin to count anew."""
+        for upstream in upstreams:
+            self._connections.labels(upstream).set(0)
+            self._circuits.forget(upstream)
+            self._queues.forget(upstream)
 
     def refused(self, per: str, measure: str) -> None:
         """A limit refused a request."""

@@ -5,25 +5,24 @@ import contextlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
-from app.bounds import Bounds
 from app.contracts import Answer, Call, Caller, Headers
 from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
-from app.exchange import Exchange
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
 from app.keys import Callers
 from app.operations import Dialect, Operation
 from app.presence import Presence
-from app.prompt_hash import PromptHash
 from app.readiness import Readiness
 from app.request_id import request_id
+from app.setup import InForce, Setup
 from app.users import UserHash, user_of
 from app.wire import Request
-from app.wishes import heartbeat_seconds, priority, timeout_seconds, wishes
+from app.wishes import THINKING, heartbeat_seconds, priority, timeout_seconds, wishes
 
 _log = logging.getLogger("hyperbridge")
 
@@ -56,28 +55,14 @@ _EVENT_STREAM = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 class Relay:
     """Answers one operation. Holds nothing between calls."""
 
-    def __init__(  # noqa: PLR0913 - what a relay is made of
-        self,
-        exchange: Exchange,
-        keys: Callers,
-        journal: Journal,
-        prompt_hash: PromptHash,
-        *,
-        readiness: Readiness,
-        user_hash: UserHash,
-        bounds: Bounds,
-        max_body_bytes: int,
-        heartbeat_seconds: float = 0.0,
+    def __init__(
+        self, in_force: InForce, keys: Callers, journal: Journal, readiness: Readiness, user_hash: UserHash
     ) -> None:
-        self._exchange = exchange
+        self._in_force = in_force
         self._keys = keys
         self._journal = journal
-        self._prompt_hash = prompt_hash
         self._readiness = readiness
         self._user_hash = user_hash
-        self._bounds = bounds
-        self._max_body_bytes = max_body_bytes
-        self._heartbeat_seconds = heartbeat_seconds
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -87,13 +72,15 @@ class Relay:
         reply = _Reply(send, record, identity)
         with self._journal.writing(record):
             try:
-                record.caller = self._keys.identify(headers)
-                body = await self._body(headers, receive)
+                caller = record.caller = self._keys.identify(headers)
+                body = await _body(headers, receive, self._in_force.setup.max_body_bytes)
                 self._readiness.admit()  # before its request is read, a client would see a reset
-                async with Presence(scope, receive) as presence:
-                    call = self._call(body, headers, record, record.caller)
-                    beats = Heartbeats(reply.beat, self._beat_seconds(call, headers))
-                    await self._relay(call, record, reply, presence, beats)
+                with self._in_force.term as setup:
+                    async with Presence(scope, receive) as presence:
+                        call = self._call(body, headers, caller, record, setup)
+                        beats = Heartbeats(reply.beat, _beat_seconds(call, headers, setup))
+                        answering = setup.exchange.answer(call, record)
+                        await self._relay(answering, record, reply, presence, beats)
             except Failure as failure:
                 record.failure = failure.alone()
                 await reply.fail(record.failure)
@@ -108,9 +95,14 @@ class Relay:
                 await reply.fail(record.failure)
 
     async def _relay(
-        self, call: Call, record: Record, reply: "_Reply", presence: Presence, beats: Heartbeats
+        self,
+        answering: AbstractAsyncContextManager[Answer],
+        record: Record,
+        reply: "_Reply",
+        presence: Presence,
+        beats: Heartbeats,
     ) -> None:
-        async with beats, self._exchange.answer(call, record) as answer:
+        async with beats, answering as answer:
             piece = await answer.read()
             await beats.end()
             await reply.start(answer)
@@ -128,12 +120,14 @@ class Relay:
             presence.end()
             await reply.end(b"")
 
-    def _call(self, body: bytes, headers: Mapping[bytes, bytes], record: Record, caller: Caller) -> Call:
+    def _call(
+        self, body: bytes, headers: Mapping[bytes, bytes], caller: Caller, record: Record, setup: Setup
+    ) -> Call:
         record.bytes_in = len(body)
         record.arrived = perf_counter()
         request = Request.parse(body, record.operation)
         record.streams = request.stream
-        record.prompt_hash = self._prompt_hash.of(request)
+        record.prompt_hash = setup.prompt_hash.of(request)
         forwarded = [(name, headers[name]) for name in FORWARDED if name in headers]
         forwarded.append((b"x-request-id", record.id.encode()))
         call = Call(
@@ -149,40 +143,8 @@ class Relay:
             wishes=wishes(headers, request),
         )
         record.user = self._user_hash.of(call.user)
-        self._bounds.check(call)
+        setup.bounds.check(call)
         return call
-
-    def _beat_seconds(self, call: Call, headers: Mapping[bytes, bytes]) -> float:
-        asked = heartbeat_seconds(headers)
-        if not call.request.stream:
-            return 0.0
-        return self._heartbeat_seconds if asked is None else asked
-
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body, never more than the bound."""
-        if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise WrongMediaType("Send the body uncompressed: content-encoding is not supported.")
-        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-        if kind != b"application/json":
-            raise WrongMediaType("Send JSON with 'content-type: application/json'.")
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
-            raise self._too_large()
-        pieces: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientLeft("The client closed the connection before its request was whole.")
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            if size > self._max_body_bytes:
-                raise self._too_large()
-            if not message.get("more_body", False):
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is larger than {self._max_body_bytes} bytes, the configured maximum.")
 
 
 class _Reply:
@@ -217,6 +179,8 @@ class _Reply:
             *self._chosen(),
             *record.told,
         ]
+        if record.thinking:
+            self._headers.append((THINKING, record.thinking.encode()))
         if answer.streams:
             self._headers += _EVENT_STREAM
 
@@ -269,6 +233,41 @@ class _Reply:
     async def _head(self, status: int) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
         self._begun = True  # not before: a beat may be cancelled while it waits to write
+
+
+def _beat_seconds(call: Call, headers: Mapping[bytes, bytes], setup: Setup) -> float:
+    asked = heartbeat_seconds(headers)
+    if not call.request.stream:
+        return 0.0
+    return setup.heartbeat_seconds if asked is None else asked
+
+
+async def _body(headers: Mapping[bytes, bytes], receive: Receive, most_bytes: int) -> bytes:
+    """The whole body, never more than so many bytes."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise WrongMediaType("Send the body uncompressed: content-encoding is not supported.")
+    kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        raise WrongMediaType("Send JSON with 'content-type: application/json'.")
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most_bytes:
+        raise _too_large(most_bytes)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft("The client closed the connection before its request was whole.")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _too_large(most_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {most_bytes} bytes, the configured maximum.")
 
 
 def _joined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
