@@ -17,6 +17,7 @@ from app.hedging import Hedges, race
 from app.journal import Attempt, AttemptKind, Record
 from app.outbound import outbound
 from app.rescue import Asking
+from app.routing.thinking import way_of
 from app.wire import Request
 
 
@@ -105,6 +106,7 @@ class Attempts:
                 kind = await self._get_ready(failure, asking)
             else:
                 self._record.route = self._opened.attempt.route
+                self._record.thinking = self._opened.attempt.thinking
                 return self._opened.answer
 
     async def _open(self, asking: Asking, kind: AttemptKind) -> _Opened:
@@ -144,11 +146,14 @@ class Attempts:
         record.model = route.alias
         try:
             source = self._source(route)
+            way = way_of(self._call, route, source.kind)
+            attempt.thinking = way.outcome
             encoded = self._upstreams.codec.encode(asking.request(route, refused=self._course.refused))
             out = outbound(
                 self._call,
                 encoded.request,
                 route,
+                way=way,
                 deadline=self._course.deadline,
                 first_by=self._course.patience(asyncio.get_running_loop().time()),
                 tried=self._course.tried,

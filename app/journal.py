@@ -137,7 +137,6 @@ class Record:
         self.route: Route | None = None
         """The one that answered, or was tried last."""
         self.attempts: list[Attempt] = []
-        self.rescues = 0
         self.streams = False
         self.failure: Failure | None = None
         self.finish: str | None = None
@@ -150,10 +149,9 @@ class Record:
         """What it is told about its wish to think or not; "" is nothing."""
         self.user = self.prompt_hash = ""
         """Whom the caller named as its user, and the prompt, both shortened beyond recognition."""
-        self.bytes_in = self.bytes_out = self.chunks = 0
-        self.last_chunk = 0.0
+        self.rescues = self.bytes_in = self.bytes_out = self.chunks = 0
+        self.last_chunk = self.gap_seconds = 0.0
         self.gap_counts: list[int] | None = None
-        self.gap_seconds = 0.0
 
     @property
     def outcome(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app import estimate
 from app.contracts import Call, Outbound, Route
 from app.routing.defaults import members_to_set
+from app.routing.thinking import Way
 from app.wire import Members, Request
 
 
@@ -13,6 +14,7 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
     request: Request,
     route: Route,
     *,
+    way: Way,
     deadline: float,
     first_by: float,
     tried: frozenset[str],
@@ -21,11 +23,11 @@ def outbound(  # noqa: PLR0913 - what an outbound is made of
     unbounded_tokens: int | None,
     sent: Callable[[], None],
 ) -> Outbound:
-    """The request for this route; `request` is the client's, or what was made of it.
+    """The request for this route; `request` is the client's, or what was made of it, `way` how it is told to think.
 
     Its tokens are estimated only where they are counted: an answer without a bound counts as `unbounded_tokens`.
     """
-    members = members_to_set(call.operation, request, route)
+    members = members_to_set(call.operation, request, route, way)
     if asks_usage_itself(call):
         members["stream_options"] = _asking_usage(request)
     return Outbound(

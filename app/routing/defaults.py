@@ -1,4 +1,4 @@
-"""Members that the configuration sets where the client sent none."""
+"""Members that are set in a request: the model's name, what the configuration wants, and whether to think."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import orjson
 
 from app.contracts import Route
 from app.operations import Operation
+from app.routing.thinking import Way
 from app.wire import Request
 
 _LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -17,8 +18,10 @@ _LENGTH_NAMES: Mapping[str, tuple[str, ...]] = {
 """What `max_tokens` is called in each dialect; the first name is the one that is set."""
 
 
-def members_to_set(operation: Operation, request: Request, route: Route) -> dict[str, bytes]:
-    """The upstream's model name, and the route's defaults: a client's own value always wins."""
+def members_to_set(operation: Operation, request: Request, route: Route, way: Way) -> dict[str, bytes]:
+    """The upstream's model name, the route's defaults, and how it is told to think or not: a client's own value
+    always wins.
+    """
     named = request.model == route.model and request.members.has("model")
     members = {} if named else {"model": orjson.dumps(route.model)}
     if not operation.streams:  # what does not stream generates no text, and takes no parameters for it
@@ -27,4 +30,4 @@ def members_to_set(operation: Operation, request: Request, route: Route) -> dict
         names = _LENGTH_NAMES[operation.dialect] if name == "max_tokens" else (name,)
         if not any(request.members.has(each) for each in names):
             members[names[0]] = value
-    return members
+    return members | way.members(request, members)
