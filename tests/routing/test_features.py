@@ -1,0 +1,144 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.contracts import Caller
+from app.operations import COMPLETIONS, MESSAGES, RESPONSES
+from app.routing.features import MOST_CHARACTERS, features, shown
+from app.routing.language import language
+from tests.routing.asking import asking, call
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+
+
+def test_the_text_is_what_the_user_said_last():
+    seen = features(
+        call({
+            "model": "auto",
+            "messages": [
+                {"role": "system", "content": "be brief"},
+                {"role": "user", "content": "first"},
+                {"role": "assistant", "content": "well"},
+                {"role": "user", "content": [{"type": "text", "text": "second"}, IMAGE]},
+                {"role": "assistant", "content": None, "tool_calls": []},
+                {"role": "tool", "content": "42"},
+            ],
+        })
+    )
+
+    assert (seen.text, seen.turns, seen.images) == ("second", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [
+        (RESPONSES, {"input": "what is it?"}),
+        (
+            RESPONSES,
+            {"input": [{"role": "user", "content": [{"type": "input_text", "text": "what is it?"}]}]},
+        ),
+        (COMPLETIONS, {"prompt": "what is it?"}),
+        (MESSAGES, {"messages": [{"role": "user", "content": "what is it?"}]}),
+    ],
+)
+def test_every_dialect_is_read(operation, member):
+    assert features(call({"model": "auto", **member}, operation)).text == "what is it?"
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"response_format": SCHEMA}, "structured"),
+        ({"response_format": {"type": "json_object"}}, "structured"),
+        ({"guided_json": {}}, "structured"),
+    ],
+)
+def test_what_a_model_must_be_able_to_do_is_seen(member, name):
+    assert getattr(features(call(asking("x", **member))), name)
+    assert not getattr(features(call(asking("x", tools=[], response_format={"type": "text"}))), name)
+
+
+@pytest.mark.parametrize(
+    "text", ["look:\n```python\nprint(1)\n```", "Traceback (most recent call last):\n  x"]
+)
+def test_a_block_of_code_is_seen(text):
+    assert features(call(asking(text))).code
+
+
+def test_a_backtick_in_a_sentence_is_no_block_of_code():
+    assert not features(call(asking("what does `ls` do, and what is ``` for?"))).code
+
+
+def test_the_turns_of_one_conversation_have_one_name():
+    first = asking("hello")
+    second = {
+        **first,
+        "messages": [
+            *first["messages"],
+            {"role": "assistant", "content": "hi"},
+            {"role": "user", "content": "more"},
+        ],
+    }
+
+    names = {features(call(body)).conversation for body in (first, second)}
+    others = {
+        features(call(asking("hello!"))).conversation,
+        features(call(first, caller=Caller("another"))).conversation,
+        features(call({**first, "hyperbridge": {"conversation": "c1"}})).conversation,
+    }
+
+    assert len(names) == 1
+    assert len(others) == 3
+    assert not names & others
+
+
+def test_a_name_of_the_clients_holds_whatever_was_said():
+    headers = {b"x-hyperbridge-conversation": b"c1"}
+
+    assert (
+        features(call(asking("a"), headers=headers)).conversation
+        == features(call(asking("b", hyperbridge={"conversation": "c1"}))).conversation
+    )
+
+
+def test_what_is_shown_holds_no_text():
+    assert "secret" not in str(shown(features(call(asking("a secret")))))
+
+
+CONTENT = st.none() | st.text() | st.integers() | st.lists(st.text() | st.dictionaries(st.text(), st.text()))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "x"]), CONTENT) | CONTENT, max_size=5))
+def test_no_list_of_messages_is_too_odd_to_be_seen(messages):
+    try:
+        seen = features(call({"model": "auto", "messages": messages}))
+    except UnicodeEncodeError:
+        return
+
+    assert len(seen.text) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("What is the capital of France?", "en"),
+        ("Посчитай коэффициент Шарпа для портфеля BTC", "ru"),
+        ("Порівняй дві стратегії і поясни різницю", "uk"),
+        ("Wie berechne ich die Rendite mit einem Kredit?", "de"),
+        ("Quelle est la différence entre les deux méthodes ?", "fr"),
+        ("¿Cuál es la diferencia entre los dos?", "es"),
+        ("シャープレシオとは何ですか", "ja"),
+        ("什么是夏普比率", "zh"),
+        ("샤프 비율이 뭐예요", "ko"),
+        ("", ""),
+        ("12 + 30 = ?", ""),
+    ],
+)
+def test_a_language_is_known_by_its_script_or_its_commonest_words(text, code):
+    assert language(text) == code
+
+
+def test_latin_names_do_not_make_a_russian_text_english():
+    assert language("Сравни AAPL, MSFT, GOOGL и NVDA по P/E") == "ru"

@@ -1,0 +1,70 @@
+import pytest
+
+from app.contracts import Route
+from app.journal import Attempt, Record
+from app.operations import CHAT
+from app.routing.kept import Choice, Kept
+from app.routing.speeds import Speeds
+from app.usage import Usage
+
+ROUTE = Route("up", "model", "alias", "configured")
+
+
+def record(first: float, rate: float, *, tokens: int = 100, outcome: str = "ok") -> Record:
+    """A stream whose first content came after so many seconds, and its tokens at this rate."""
+    attempt = Attempt(ROUTE, "first")
+    attempt.sent_at, attempt.first_content = 10.0, 10.0 + first
+    attempt.ended = attempt.first_content + tokens / rate
+    attempt.outcome, attempt.usage = outcome, Usage(10, tokens)
+    made = Record("id", CHAT, 10.0)
+    made.streams, made.attempts = True, [attempt]
+    return made
+
+
+def test_the_first_answer_says_how_fast_a_model_is():
+    speeds = Speeds()
+    speeds.read(record(0.5, 50.0))
+    speed = speeds.of(ROUTE)
+
+    assert (speed.first_seconds, speed.tokens_a_second) == (pytest.approx(0.5), pytest.approx(50.0))
+    assert speed.seconds(100) == pytest.approx(2.5)
+
+
+def test_newer_answers_weigh_more():
+    speeds = Speeds()
+    for _ in range(20):
+        speeds.read(record(0.5, 50.0))
+    for _ in range(20):
+        speeds.read(record(1.0, 10.0))
+    speed = speeds.of(ROUTE)
+
+    assert speed.first_seconds == pytest.approx(1.0, abs=0.05)
+    assert speed.tokens_a_second == pytest.approx(10.0, abs=1)
+
+
+def test_a_failed_answer_says_nothing_and_a_short_one_no_rate():
+    speeds = Speeds()
+    speeds.read(record(0.5, 50.0, outcome="upstream_broken"))
+    assert speeds.of(ROUTE) is None
+
+    speeds.read(record(0.5, 50.0, tokens=3))
+    assert speeds.of(ROUTE).tokens_a_second == 0
+
+
+def test_only_the_conversations_heard_of_last_are_kept():
+    kept = Kept(most=2)
+    for name in ("a", "b"):
+        kept.keep(name, Choice("code", name))
+    kept.keep("a", Choice("deep", "a"))
+    kept.keep("c", Choice("", "c"))
+
+    assert kept.of("a") == Choice("deep", "a")
+    assert kept.of("b") is None
+    assert kept.of("c") == Choice("", "c")
+
+
+def test_what_has_no_name_is_not_kept():
+    kept = Kept()
+    kept.keep("", Choice("code", "x"))
+
+    assert kept.of("") is None
