@@ -4,6 +4,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -29,14 +30,34 @@ IN_PROCESS_SECONDS = Timeouts().total
 NEBIUS_REQUESTS = 60
 """A minute, until Nebius says otherwise: what its documentation gives as the limit of a new account."""
 
+NONE_KEPT: Mapping[str, Source] = MappingProxyType({})
+
 NEVER_OPENS = Tolerance(error_rate=math.inf, probes=0)
 """What `breaker: null` means: only a health check that fails takes a replica out."""
 
 
-def sources(settings: config.Config, counters: Counters | None = None) -> Mapping[str, Source]:
-    """Every configured upstream by its name; `counters` hold their budgets."""
+def sources(
+    settings: config.Config, counters: Counters | None = None, kept: Mapping[str, Source] = NONE_KEPT
+) -> Mapping[str, Source]:
+    """Every configured upstream by its name, those that are kept as they are; `counters` hold their budgets."""
     counted = Memory() if counters is None else counters
-    return {name: _source(name, each, settings, counted) for name, each in settings.upstreams.items()}
+    return {
+        name: kept.get(name) or _source(name, each, settings, counted)
+        for name, each in settings.upstreams.items()
+    }
+
+
+def kept(settings: config.Config, before: config.Config, known: Mapping[str, Source]) -> Mapping[str, Source]:
+    """Of the upstreams that are known from the configuration before, those that are still made of the same settings."""
+    return {
+        name: source
+        for name, source in known.items()
+        if name in settings.upstreams and _made_of(name, settings) == _made_of(name, before)
+    }
+
+
+def _made_of(name: str, settings: config.Config) -> tuple[object, ...]:
+    return settings.upstreams[name], settings.server.max_answer_bytes, settings.limits.output_tokens
 
 
 def _source(name: str, settings: config.Upstream, whole: config.Config, counters: Counters) -> Source:

@@ -50,6 +50,8 @@ class Directory:
         seconds: float = TIMEOUT_SECONDS,
     ) -> httpx.Response:
         """One request; raises UpstreamFailure for any status that is not a success."""
+        if self._client.is_closed:
+            raise UpstreamUnavailable("The upstream is not used any more.", detail="closed")
         try:
             async with asyncio.timeout(seconds):  # the client's own bounds hold for each read
                 answer = await self._client.request(method, path, json=json, timeout=seconds)

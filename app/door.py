@@ -37,11 +37,15 @@ class Door:
     def __init__(self, relay: Relay, surface: FastAPI, cors_origins: Sequence[str] = ()) -> None:
         self._relay = relay
         self.surface = surface
+        self.let_in(cors_origins)
+
+    def let_in(self, origins: Sequence[str]) -> None:
+        """From here on, web pages of these origins may call."""
         self._answer: ASGIApp = self._open
-        if cors_origins:
+        if origins:
             self._answer = CORSMiddleware(
                 self._open,
-                allow_origins=cors_origins,
+                allow_origins=origins,
                 allow_methods=("GET", "POST"),
                 allow_headers=("*",),
                 expose_headers=SHOWN_TO_PAGES,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.breaker import Circuit
+from app.circuit_metrics import Circuits
 from app.inventory import Inventory, Stock
-from app.metrics import Circuits, resident_bytes
+from app.metrics import resident_bytes
 
 State = Literal["healthy", "degraded", "unhealthy"]
 
@@ -53,7 +54,7 @@ class Doctor:
     async def examine(self) -> Health:
         stocks = await self._inventory.stocks()
         circuits = self._circuits()
-        upstreams = tuple(_upstream(name, stock, circuits[name]) for name, stock in stocks.items())
+        upstreams = tuple(_upstream(name, stock, circuits.get(name, ())) for name, stock in stocks.items())
         checks = (
             *upstreams,
             await _event_loop(),

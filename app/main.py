@@ -5,16 +5,12 @@ import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
-from adapters.building import sources as build_sources
 from app import config
-from app.attempts import Upstreams
-from app.bounds import Bounds
 from app.breaker import Circuit
-from app.codecs import Identity
 from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
-from app.exchange import Exchange
 from app.health import Doctor
 from app.inventory import Inventory
 from app.journal import Journal
@@ -22,19 +18,16 @@ from app.keeping import Keeping
 from app.keys.grants import SECRET_BYTES, Signer
 from app.keys.keyring import Keyring
 from app.limits import opening
-from app.limits.counters import Counters
-from app.limits.limited import Limited
 from app.logs import ExchangeLog
 from app.metrics import Metrics, Watched, collect_stale_gauges
-from app.prices import Prices, prices
-from app.prompt_hash import PromptHash
 from app.readiness import READINESS, Readiness
 from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
-from app.routing.configured import defaults, plans
-from app.routing.fixed import Fixed
+from app.setup import InForce, Setup
+from app.setups import Setups
 from app.sink import Sink
+from app.swapping import Swapping
 from app.users import UserHash
 from routers import api
 
@@ -56,83 +49,121 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
     metrics = Metrics()
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
-    sources = build_sources(settings, counters.budgets)
-    keeping = Keeping(settings.store, metrics.unwritten)
-    journal = Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers])
-    readiness = Readiness()
-    inventory = Inventory(sources)
-    costs = prices(settings)
     signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
     keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
-    registry = Registry(settings, keys, keeping.store, signs=not signing_key)
-    routing = Fixed(plans(settings), defaults(settings))
-    relay = Relay(
-        Exchange(
-            limiter or _limited(settings, counters.limits, metrics, costs),
-            routing,
-            costs,
-            Upstreams(sources, Identity()),
-        ),
-        keys,
-        journal,
-        PromptHash(hash_key, enabled=settings.logs.prompt_hash),
-        readiness=readiness,
-        user_hash=UserHash(hash_key),
-        bounds=_bounds(settings),
-        max_body_bytes=settings.server.max_body_bytes,
-        heartbeat_seconds=settings.server.heartbeat_seconds,
+    keeping = Keeping(settings.store, metrics.unwritten)
+    lasting = _Lasting(
+        sink=sink,
+        metrics=metrics,
+        counters=counters,
+        keeping=keeping,
+        journal=Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers]),
+        keys=keys,
+        registry=Registry(settings, keys, keeping.store, signs=not signing_key),
     )
+    return _Gateway(lasting, Setups(counters, metrics, hash_key, limiter), settings, UserHash(hash_key)).door
+
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """What no other configuration changes while the process runs."""
+
+    sink: Sink
+    metrics: Metrics
+    counters: opening.Opening
+    keeping: Keeping
+    journal: Journal
+    keys: Keyring
+    registry: Registry
+    readiness: Readiness = field(default_factory=Readiness)
+
+
+class _Gateway:
+    """One worker: what lasts, around the setup in force."""
+
+    def __init__(
+        self, lasting: _Lasting, setups: Setups, settings: config.Config, user_hash: UserHash
+    ) -> None:
+        self._lasting = lasting
+        self._in_force = InForce(setups.of(settings))
+        self._inventory = Inventory(lambda: self._sources)
+        self._swapping = Swapping(setups.of, self._in_force, [self._reconfigured])
+        relay = Relay(self._in_force, lasting.keys, lasting.journal, lasting.readiness, user_hash)
+        surface = api.build(self._parts(relay), self._lifespan)
+        self.door = Door(relay, surface, settings.server.cors_origins)
+
+    @property
+    def _sources(self) -> Mapping[str, Source]:
+        return self._in_force.setup.sources
 
     @asynccontextmanager
-    async def lifespan(_: object) -> AsyncGenerator[Mapping[str, object]]:
+    async def _lifespan(self, _: object) -> AsyncGenerator[Mapping[str, object]]:
+        lasting = self._lasting
         collect_stale_gauges()
         async with AsyncExitStack() as held:
-            await held.enter_async_context(keeping.held())
-            await held.enter_async_context(registry.held())
-            held.push_async_callback(counters.stop)
-            await counters.start()
-            for source in sources.values():
-                held.push_async_callback(source.close)
-                await source.start()
-            watch = asyncio.ensure_future(
-                metrics.watch(
-                    Watched(
-                        in_flight=lambda: journal.open_records,
-                        connections=lambda: _connections(sources),
-                        lost_lines=lambda: sink.lost,
-                        circuits=lambda: _circuits(sources),
-                        redis_gone=counters.gone,
-                        queues=lambda: _queues(sources),
-                    )
-                )
-            )
+            await held.enter_async_context(lasting.keeping.held())
+            await held.enter_async_context(lasting.registry.held())
+            held.push_async_callback(lasting.counters.stop)
+            await lasting.counters.start()
+            await held.enter_async_context(self._swapping.held())
+            watch = asyncio.ensure_future(lasting.metrics.watch(self._watched()))
             held.callback(watch.cancel)
-            readiness.ready = True
-            yield {READINESS: readiness}
-            readiness.ready = False
-            await _closed(journal)
+            lasting.readiness.ready = True
+            yield {READINESS: lasting.readiness}
+            lasting.readiness.ready = False
+            await _closed(lasting.journal)
 
-    surface = api.build(
-        api.Parts(
+    def _watched(self) -> Watched:
+        return Watched(
+            in_flight=lambda: self._lasting.journal.open_records,
+            connections=lambda: [(name, source.connections()) for name, source in self._sources.items()],
+            lost_lines=lambda: self._lasting.sink.lost,
+            circuits=self._circuits,
+            redis_gone=self._lasting.counters.gone,
+            queues=self._queues,
+        )
+
+    def _parts(self, relay: Relay) -> api.Parts:
+        lasting, settings = self._lasting, self._in_force.setup.settings
+        return api.Parts(
             relay=relay,
-            keys=keys,
-            registry=registry,
-            inventory=inventory,
-            routing=routing,
+            keys=lasting.keys,
+            registry=lasting.registry,
+            inventory=self._inventory,
+            in_force=self._in_force,
             doctor=Doctor(
-                inventory,
-                lambda: sink.lost,
-                lambda: _circuits(sources),
-                counters.gone,
-                (*keeping.checks, *registry.checks),
+                self._inventory,
+                lambda: lasting.sink.lost,
+                self._circuits,
+                lasting.counters.gone,
+                (*lasting.keeping.checks, *lasting.registry.checks),
             ),
-            readiness=readiness,
-            metrics=metrics if settings.metrics.enabled else None,
-            reporter=Reporter(keeping.usage, settings.store.flush_seconds, costs.version),
-        ),
-        lifespan,
-    )
-    return Door(relay, surface, settings.server.cors_origins)
+            readiness=lasting.readiness,
+            metrics=lasting.metrics if settings.metrics.enabled else None,
+            reporter=Reporter(
+                lasting.keeping.usage,
+                settings.store.flush_seconds,
+                lambda: self._in_force.setup.prices.version,
+            ),
+        )
+
+    def _reconfigured(self, before: Setup, setup: Setup) -> None:
+        """Another setup is in force: what holds a part of the configuration by itself gets the new one."""
+        settings = setup.settings
+        self._lasting.keys.configure(_callers(settings), settings.server.cors_origins)
+        self._lasting.registry.configure(settings)
+        self._lasting.metrics.forget(
+            name for name, source in before.sources.items() if setup.sources.get(name) is not source
+        )
+        self.door.let_in(settings.server.cors_origins)
+
+    def _circuits(self) -> Mapping[str, Sequence[Circuit]]:
+        return {name: source.circuits() for name, source in self._sources.items()}
+
+    def _queues(self) -> Mapping[str, Queue]:
+        return {
+            name: queue for name, source in self._sources.items() if (queue := source.queue()) is not None
+        }
 
 
 async def _closed(journal: Journal) -> None:
@@ -143,22 +174,6 @@ async def _closed(journal: Journal) -> None:
                 await asyncio.sleep(0.01)
 
 
-def _limited(settings: config.Config, counters: Counters, metrics: Metrics, costs: Prices) -> Limited:
-    return Limited(
-        opening.rules(settings), counters, settings.limits.output_tokens, costs.cost, metrics.refused
-    )
-
-
-def _bounds(settings: config.Config) -> Bounds:
-    server = settings.server
-    of_models = {
-        alias: model.max_prompt_tokens
-        for alias, model in settings.models.items()
-        if model.max_prompt_tokens is not None
-    }
-    return Bounds(server.max_depth, server.max_messages, server.max_prompt_tokens, of_models)
-
-
 def _callers(settings: config.Config) -> Mapping[str, Caller]:
     """The keys of the file: who they are, by digest."""
     return {
@@ -167,15 +182,3 @@ def _callers(settings: config.Config) -> Mapping[str, Caller]:
         )
         for key in settings.keys
     }
-
-
-def _circuits(sources: Mapping[str, Source]) -> Mapping[str, Sequence[Circuit]]:
-    return {name: source.circuits() for name, source in sources.items()}
-
-
-def _queues(sources: Mapping[str, Source]) -> Mapping[str, Queue]:
-    return {name: queue for name, source in sources.items() if (queue := source.queue()) is not None}
-
-
-def _connections(sources: Mapping[str, Source]) -> list[tuple[str, int]]:
-    return [(name, source.connections()) for name, source in sources.items()]

@@ -8,7 +8,7 @@ numbers in files that all of them share; it decides so at import, so the command
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -47,6 +47,13 @@ class QueueMetrics:
             ("upstream",), registry=registry,
         )  # fmt: skip
 
+    def forget(self, upstream: str) -> None:
+        """This upstream is gone, or another one now, which begins to count anew."""
+        gone = self._before.get(upstream, _NO_QUEUE)
+        for priority in gone.waiting:
+            self._length.labels(upstream, priority).set(0)
+        self._before = {name: queue for name, queue in self._before.items() if name != upstream}
+
     def read(self, queues: Queues) -> None:
         for upstream, queue in queues.items():
             old = self._before.get(upstream, _NO_QUEUE)

@@ -47,8 +47,6 @@ class Registry:
     def __init__(
         self, settings: config.Config, keyring: Keyring, store: "Store | None", *, signs: bool
     ) -> None:
-        self._settings = settings
-        self._configured = {key.id: of_file(key) for key in settings.keys}
         self._keyring = keyring
         self._store = store
         self._signs = signs
@@ -59,12 +57,18 @@ class Registry:
         self._reminded = -math.inf
         self._damaged: Sequence[str] = ()
         self._watching: asyncio.Future[None] | None = None
+        self.configure(settings)
+
+    def configure(self, settings: config.Config) -> None:
+        """From here on, these are the settings."""
+        self._settings = settings
+        self._configured = {key.id: of_file(key) for key in settings.keys}
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
         """Hold the keyring as the store is; the store has started. Raises CannotStart."""
         if self._store is None:
-            self._look_who_is_let_in()
+            self.look_who_is_let_in(self._settings)
             yield
             return
         try:
@@ -74,7 +78,7 @@ class Registry:
             await self._refresh()
         except StoreUnavailable as error:
             raise CannotStart(f"store.url: the keys cannot be read: {error}") from None
-        self._look_who_is_let_in()
+        self.look_who_is_let_in(self._settings)
         watching = self._watching = asyncio.ensure_future(self._watch())
         watching.add_done_callback(_told_if_failed)
         try:
@@ -242,15 +246,18 @@ class Registry:
             return Check("keys", "healthy", "there is none: everyone on this machine is let in")
         return Check("keys", "healthy", "demanded, and known as they are now")
 
-    def _look_who_is_let_in(self) -> None:
-        if self._keyring.is_open and "*" in self._settings.server.cors_origins:
+    def look_who_is_let_in(self, settings: config.Config) -> None:
+        """Raises CannotStart where these settings would let in who has no key, from anywhere."""
+        if settings.keys or not self._keyring.is_open:
+            return
+        if "*" in settings.server.cors_origins:
             raise CannotStart(
                 "server.cors_origins: * lets every web page in, and there is no key: make one with `hyperbridge keys "
                 "create NAME --all-models`"
             )
-        if self._keyring.is_open and not is_loopback(self._settings.server.host):
+        if not is_loopback(settings.server.host):
             raise CannotStart(
-                f"server.host {self._settings.server.host} is reachable from other machines, and there is no key: make "
+                f"server.host {settings.server.host} is reachable from other machines, and there is no key: make "
                 "one with `hyperbridge keys create NAME --all-models`"
             )
 

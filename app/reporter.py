@@ -1,7 +1,7 @@
 """Asks the database what was used; None where there is none."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.errors import BadRequest, NoStore
 from app.store.faults import StoreUnavailable
@@ -9,9 +9,12 @@ from app.store.usage import MAX_ROWS, Query, Row, Usage
 
 
 class Reporter:
-    """Asks the store, one question at a time: it has other things to do. `usage` is None where there is none."""
+    """Asks the store, one question at a time: it has other things to do. `usage` is None where there is none.
 
-    def __init__(self, usage: Usage | None, delay_seconds: float, prices: str) -> None:
+    `prices` says the version of the prices that are in force.
+    """
+
+    def __init__(self, usage: Usage | None, delay_seconds: float, prices: Callable[[], str]) -> None:
         self.delay_seconds = delay_seconds
         self.prices = prices
         self._usage = usage

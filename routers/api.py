@@ -20,7 +20,7 @@ from app.readiness import Readiness
 from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
-from app.routing.fixed import Fixed
+from app.setup import InForce
 from app.version import VERSION
 from routers import (
     admin,
@@ -77,7 +77,7 @@ class Parts:
     keys: Keyring
     registry: Registry
     inventory: Inventory
-    routing: Fixed
+    in_force: InForce
     doctor: Doctor
     readiness: Readiness
     metrics: Metrics | None
@@ -116,7 +116,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     app.router.routes.append(docs.static())
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
-    app.include_router(models.router(parts.keys, parts.inventory, parts.routing))
+    app.include_router(models.router(parts.keys, parts.inventory, parts.in_force))
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(usage.router(parts.keys, parts.reporter))

@@ -10,7 +10,7 @@ from app.contracts import Caller, ModelCard
 from app.errors import UnknownModel
 from app.inventory import Inventory, Stock
 from app.keys import Callers
-from app.routing.fixed import Fixed
+from app.setup import InForce
 from routers.calls import failures
 
 
@@ -39,13 +39,14 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-def router(keys: Callers, inventory: Inventory, routing: Fixed) -> APIRouter:
+def router(keys: Callers, inventory: Inventory, in_force: InForce) -> APIRouter:
     routes = APIRouter(tags=["models"])
     created = int(time.time())
 
     async def listed(request: Request) -> Mapping[str, Model]:
         caller = keys.identify(dict(request.scope["headers"]))
-        return {each.id: each for each in _models(caller, routing, await inventory.stocks(), created)}
+        stocks = await inventory.stocks()
+        return {each.id: each for each in _models(caller, in_force, stocks, created)}
 
     @routes.get("/v1/models", responses=failures(401, 403))
     async def list_models(request: Request) -> ModelList:
@@ -63,9 +64,9 @@ def router(keys: Callers, inventory: Inventory, routing: Fixed) -> APIRouter:
     return routes
 
 
-def _models(caller: Caller, routing: Fixed, stocks: Mapping[str, Stock], created: int) -> Iterator[Model]:
-    for alias, route in routing.names(caller).items():
-        stock = stocks[route.upstream]
+def _models(caller: Caller, in_force: InForce, stocks: Mapping[str, Stock], created: int) -> Iterator[Model]:
+    for alias, route in in_force.setup.routing.names(caller).items():
+        stock = stocks.get(route.upstream, Stock())  # it may be newer than they are
         card = next((each for each in stock.cards if each.id == route.model), ModelCard(route.model))
         yield _model(alias, route.upstream, card, stock, created)
     for upstream, stock in stocks.items():

@@ -87,10 +87,10 @@ def router(keys: Callers, reporter: Reporter) -> APIRouter:
         # both in a thread: many rows take a tenth of a second, and calls go on meanwhile
         if csv:
             text = await asyncio.to_thread(usage_report.table, query, rows)
-            headers = {"content-disposition": 'attachment; filename="usage.csv"', PRICES: reporter.prices}
+            headers = {"content-disposition": 'attachment; filename="usage.csv"', PRICES: reporter.prices()}
             return Response(text, media_type="text/csv", headers=headers)
         body = await asyncio.to_thread(
-            usage_report.document, query, rows, reporter.delay_seconds, reporter.prices
+            usage_report.document, query, rows, reporter.delay_seconds, reporter.prices()
         )
         return Response(body, media_type="application/json")
 

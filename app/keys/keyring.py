@@ -46,9 +46,7 @@ class Keyring:
         origins: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._configured = [Held(caller, bytes.fromhex(digest)) for digest, caller in configured.items()]
-        self._ids = frozenset(caller.id for caller in configured.values())
-        self._single_user = SingleUser(origins)
+        self.signer = signer
         self._clock = clock
         self._known: dict[bytes, Held] = {}
         self._parents: dict[str, Held] = {}
@@ -57,9 +55,17 @@ class Keyring:
         self._entries: dict[str, tuple[StoredKey, list[tuple[str, Held]]]] = {}
         """What each key of the store has become, by its id: with the proofs that short-lived keys hold of it."""
         self._shadowed: frozenset[str] = frozenset()
-        self.is_open = not configured
+        self.is_open = True
         """Whether nobody has a key, and everyone near is the one user."""
-        self.sign_with(signer)
+        self.configure(configured, origins)
+
+    def configure(self, configured: Mapping[str, Caller], origins: Iterable[str] = ()) -> None:
+        """From here on, these are the callers of the configuration."""
+        self._configured = [Held(caller, bytes.fromhex(digest)) for digest, caller in configured.items()]
+        self._ids = frozenset(caller.id for caller in configured.values())
+        self._single_user = SingleUser(origins)
+        self.is_open = self.is_open and not configured
+        self._arrange()
 
     def sign_with(self, signer: Signer) -> None:
         """From here on, short-lived keys are those that this one signs."""

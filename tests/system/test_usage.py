@@ -130,7 +130,7 @@ async def test_a_report_is_written_beside_the_loop_that_answers_calls(form):
     """Ten thousand rows take a tenth of a second, in which no call would go on."""
     rows = Noting((("2026-11-25",), Sums(1)) for _ in range(3))
     app = FastAPI()
-    app.include_router(usage.router(SingleUser(), Reporter(Told(rows), 1.0, "2026-09-29")))
+    app.include_router(usage.router(SingleUser(), Reporter(Told(rows), 1.0, lambda: "2026-09-29")))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/v1/usage", params={"format": form})).status_code == 200

@@ -1,0 +1,75 @@
+"""From a configuration to a setup."""
+
+from collections import defaultdict
+
+from adapters import building
+from app import config
+from app.attempts import Upstreams
+from app.backoff import RetryBudget
+from app.bounds import Bounds
+from app.codecs import Identity
+from app.contracts import Limiter
+from app.exchange import Exchange
+from app.hedging import Hedges
+from app.limits import opening
+from app.limits.limited import Limited
+from app.metrics import Metrics
+from app.prices import Prices, prices
+from app.prompt_hash import PromptHash
+from app.routing.configured import defaults, plans
+from app.routing.fixed import Fixed
+from app.setup import Setup
+
+
+class Setups:
+    """Makes setups, one after the other, with what stays the same behind all of them: counters, and what is
+    remembered of upstreams.
+    """
+
+    def __init__(
+        self, counters: opening.Opening, metrics: Metrics, hash_key: str = "", limiter: Limiter | None = None
+    ) -> None:
+        """`limiter` stands in the place of the configured one."""
+        self._counters = counters
+        self._metrics = metrics
+        self._hash_key = hash_key
+        self._limiter = limiter
+        self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
+        self._hedges = Hedges()
+
+    def of(self, settings: config.Config, before: Setup | None = None) -> Setup:
+        """The setup of this configuration; an upstream that is as it was before is the same one.
+
+        Raises ValueError where a file that the configuration names cannot be used.
+        """
+        costs = prices(settings)
+        kept = {} if before is None else building.kept(settings, before.settings, before.sources)
+        sources = building.sources(settings, self._counters.budgets, kept)
+        routing = Fixed(plans(settings), defaults(settings))
+        exchange = Exchange(
+            self._limiter or self._limited(settings, costs),
+            routing,
+            costs,
+            Upstreams(sources, Identity(), self._budgets, self._hedges),
+        )
+        hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
+        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
+
+    def _limited(self, settings: config.Config, costs: Prices) -> Limited:
+        return Limited(
+            opening.rules(settings),
+            self._counters.limits,
+            settings.limits.output_tokens,
+            costs.cost,
+            self._metrics.refused,
+        )
+
+
+def _bounds(settings: config.Config) -> Bounds:
+    server = settings.server
+    of_models = {
+        alias: model.max_prompt_tokens
+        for alias, model in settings.models.items()
+        if model.max_prompt_tokens is not None
+    }
+    return Bounds(server.max_depth, server.max_messages, server.max_prompt_tokens, of_models)
