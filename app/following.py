@@ -13,6 +13,7 @@ from app.outbound import asks_usage_itself
 from app.passing import Passing
 from app.reading import Reading
 from app.rescue import Rescuing
+from app.thoughts import MARK, named_twice
 
 _SAY_DONE = frozenset[Dialect]({"chat", "completions"})
 """Whose streams say [DONE] at their end."""
@@ -37,6 +38,7 @@ class Followed(Passing):
         self._broken: UpstreamFailure | None = None
         self._over = False
         self._hides_usage = asks_usage_itself(call)
+        self._names_thoughts = call.operation.dialect == "chat"
         record.streams = answer.streams
         record.first_content = perf_counter()
 
@@ -54,10 +56,7 @@ class Followed(Passing):
                 break
             if self._rescuing is not None and not self._rescuing.begun:
                 self._rescuing.begin(piece)
-            if self._answer.reading.failed:
-                piece = self._until_error(piece)
-            if self._hides_usage and b'"usage"' in piece:
-                piece = without_usage(piece)
+            piece = self._shown(piece)
             if piece:
                 self._record.chunk(perf_counter(), len(piece))
                 return piece
@@ -65,6 +64,16 @@ class Followed(Passing):
         if self.reading.failed:  # the upstream told the client itself
             self._record.failure = _failed()
         return b""
+
+    def _shown(self, piece: bytes) -> bytes:
+        """What the client gets of a piece."""
+        if self._answer.reading.failed:
+            piece = self._until_error(piece)
+        if self._hides_usage and b'"usage"' in piece:
+            piece = without_usage(piece)
+        if self._names_thoughts and MARK in piece:
+            piece = named_twice(piece, stream=self._answer.streams)
+        return piece
 
     async def _gone_on(self, failure: UpstreamFailure) -> Answer:
         """The answer that goes on in the place of the one that broke. Raises the failure where there is none."""
