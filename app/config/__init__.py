@@ -8,6 +8,7 @@ from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
 from app.config.limits import AllowanceSettings, Limits, Rule
+from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
@@ -78,7 +79,8 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         raise ConfigError(faults)
     document, open_references = resolve(name, root, environment)
     sections, misfits = validate(document, path.absolute().parent)
-    faults += (*open_references, *misfits, *broken_rules(document))
+    folder = path.absolute().parent
+    faults += (*open_references, *misfits, *broken_rules(document), *broken_manners(document, folder))
     if faults or sections is None:
         raise ConfigError(faults)
     return Config(

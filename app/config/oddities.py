@@ -27,6 +27,8 @@ def oddities(sections: Sections, document: Document) -> Iterator[Fault]:
         _absent_files(sections),
         _copies(sections),
         _divided_limits(sections),
+        _rules_without_effect(sections),
+        _modes_without_models(sections),
     )
     return itertools.starmap(document.fault, found)
 
@@ -109,3 +111,28 @@ def _divided_limits(sections: Sections) -> Iterator[Oddity]:
             ("limits",),
             f"each of the {sections.server.workers} workers has its part of every limit; redis.url counts them together",
         )
+
+
+def _rules_without_effect(sections: Sections) -> Iterator[Oddity]:
+    rules = sections.router.rules
+    for index, rule in enumerate(rules):
+        when = rule.when
+        place: Path = ("router", "rules", index, "when")
+        earlier = next((at for at in range(index) if rules[at].when == when), None)
+        if earlier is not None:
+            yield place, f"is as in router.rules[{earlier}], which is asked before: this rule changes nothing"
+        if (
+            when.least_tokens is not None
+            and when.most_tokens is not None
+            and when.least_tokens > when.most_tokens
+        ):
+            yield place, "fits no request: least_tokens is more than most_tokens"
+
+
+def _modes_without_models(sections: Sections) -> Iterator[Oddity]:
+    for name, mode in sections.modes.items():
+        if mode.models is not None and not mode.models:
+            yield (
+                ("modes", name, "models"),
+                "no model may answer in this mode; null is every name of `models`",
+            )
