@@ -77,8 +77,13 @@ class Mode(Settings):
     """A way of answering. What is not set is as shipped, where a mode of this name is."""
 
     description: str | None = Field(default=None, description="what belongs there, for people")
+    aim: str | None = Field(default=None, description="what it is there for, for people")
+    risk: str | None = Field(default=None, description="how it goes wrong")
+    remedy: str | None = Field(default=None, description="what overcomes the risk")
     lens: str | None = Field(default=None, description="the text that the system's begins with")
-    presets: PresetNames | None = Field(default=None, description="presets, the later ones first to be heard")
+    presets: PresetNames | None = Field(
+        default=None, description="names of `presets`; where two set the same, the later one counts"
+    )
     template: str | None = Field(
         default=None, description="a prompt template; its text stands behind the lens"
     )

@@ -25,8 +25,13 @@ def validate(document: Document, folder: FilePath) -> tuple[Sections | None, tup
     try:
         return Sections.model_validate(document.value, context={"folder": folder}), ()
     except ValidationError as invalid:
-        errors = invalid.errors(include_url=False, include_input=False)
-        return None, tuple(fault for error in errors for fault in _faults(document, error))
+        return None, misfits(document, invalid)
+
+
+def misfits(document: Document, invalid: ValidationError) -> tuple[Fault, ...]:
+    """What is wrong with the document, or with one that holds some of a file's sections."""
+    errors = invalid.errors(include_url=False, include_input=False)
+    return tuple(fault for error in errors for fault in _faults(document, error))
 
 
 def _faults(document: Document, error: Error) -> Iterator[Fault]:

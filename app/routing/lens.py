@@ -1,0 +1,75 @@
+"""A system text put before a request's own, in each dialect; every other byte stays as it was. Pure."""
+
+from dataclasses import replace
+
+import msgspec
+
+from app.operations import Operation
+from app.wire import Members, Request
+
+_SYSTEM = frozenset((b'"system"', b'"developer"'))
+_BETWEEN = "\n\n"
+_WHITE = b" \t\r\n"
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def lensed(request: Request, operation: Operation, text: str) -> Request:
+    """The request with `text` at the beginning of its system text; as it was where the operation has none.
+
+    A system text that is neither a string, nor parts, nor absent is left for the upstream to judge.
+    """
+    members = request.members
+    if not text:
+        return request
+    match operation.dialect:
+        case "chat":
+            changed = {"messages": _messages(members.raw("messages") or b"[]", text)}
+        case "responses":
+            changed = {"instructions": _before(members.raw("instructions") or b"null", text)}
+        case "messages":
+            changed = {"system": _before(members.raw("system") or b"null", text)}
+        case _:
+            return request
+    return replace(request, members=Members.of(members.replaced(changed)))
+
+
+def _messages(array: bytes, text: str) -> bytes:
+    """The array with the text in its first message, where that is the system's, else in a new one before it."""
+    messages = _items.decode(array)
+    if messages:
+        first = bytes(messages[0])
+        start = array.index(first)
+        changed = _system_message(first, text)
+        if changed is not None:
+            return array[:start] + changed + array[start + len(first) :]
+    return _with_first(array, msgspec.json.encode({"role": "system", "content": text}))
+
+
+def _system_message(message: bytes, text: str) -> bytes | None:
+    """The message with the text before its own; None where it is not the system's, or has no content."""
+    if not message.startswith(b"{"):
+        return None
+    members = Members.of(message)
+    content = members.raw("content") or b"null"
+    if members.raw("role") not in _SYSTEM or content == b"null":
+        return None
+    return members.replaced({"content": _before(content, text)})
+
+
+def _before(value: bytes, text: str) -> bytes:
+    """A system text (JSON) with this text before it."""
+    if value == b"null":
+        return msgspec.json.encode(text)
+    if value.startswith(b'"'):
+        return msgspec.json.encode(text + _BETWEEN)[:-1] + value[1:]
+    if value.startswith(b"["):
+        return _with_first(value, msgspec.json.encode({"type": "text", "text": text}))
+    return value
+
+
+def _with_first(array: bytes, item: bytes) -> bytes:
+    """The array with one more item in front."""
+    rest = array[1:]
+    comma = b"" if rest.lstrip(_WHITE).startswith(b"]") else b","
+    return b"[" + item + comma + rest
