@@ -1,10 +1,12 @@
-"""How large a request may be in itself: nested how deep, with how many messages, with how long a prompt. Pure.
+"""How large a request may be in itself: nested how deep, with how many messages, with how long a prompt.
 
 Each check first asks what is quick to know and settles almost every request: a text nested deeper than 256 has more
 than 256 brackets, an array of more than 10000 items has as many commas, and a token takes two bytes at the least.
-Where that does not settle it, the text is scanned in blocks, so that no body makes more than a block's objects.
+Where that does not settle it, the text is scanned in blocks, so that no body makes more than a block's objects, and
+other calls go on between two of them: 33 MB of brackets take a second or two, a block takes 2 to 5 ms.
 """
 
+import asyncio
 from array import array
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, compress
@@ -45,14 +47,11 @@ class Bounds:
         self._prompt_tokens = prompt_tokens
         self._of_models = of_models or {}
 
-    def check(self, call: Call) -> None:
+    async def check(self, call: Call) -> None:
         """Raises BadRequest or PromptTooLong, which name the bound and what was found."""
         members = call.request.members
-        if not _has_few(members.body, self._depth) and (found := depth(members.body)) > self._depth:
-            raise BadRequest(
-                f"The body is nested {found} deep; at most {self._depth} are allowed (server.max_depth)."
-            )
-        self._check_messages(members, _MESSAGES.get(call.operation.dialect, ""))
+        await self._check_depth(members.body)
+        await self._check_messages(members, _MESSAGES.get(call.operation.dialect, ""))
         bound, setting = self._prompt_tokens, "server.max_prompt_tokens"
         own = self._of_models.get(call.request.model)
         if own is not None and (bound is None or own < bound):
@@ -66,20 +65,44 @@ class Bounds:
                 f"The prompt has about {found} tokens; at most {bound} are allowed ({setting}). Make it shorter."
             )
 
-    def _check_messages(self, members: Members, name: str) -> None:
+    async def _check_depth(self, body: bytes) -> None:
+        if (
+            not _has_few(body, self._depth)
+            and (found := await _up_to(self._depth, depths(body))) > self._depth
+        ):
+            raise BadRequest(
+                f"The body is nested at least {found} deep; at most {self._depth} are allowed (server.max_depth)."
+            )
+
+    async def _check_messages(self, members: Members, name: str) -> None:
         span = members.spans.get(name)
         if span is None or span[1] - span[0] < 2 * self._messages or members.body[span[0]] != ord("["):
             return
         text = members.body[span[0] : span[1]]
-        if text.count(b",") >= self._messages and (found := _items(text, self._messages)) > self._messages:
+        if (
+            text.count(b",") >= self._messages
+            and (found := await _up_to(self._messages, _items(text))) > self._messages
+        ):
             raise BadRequest(
                 f"{name!r} has at least {found} items; at most {self._messages} are allowed (server.max_messages).",
                 param=name,
             )
 
 
-def depth(text: bytes) -> int:
-    """How deep objects and arrays are nested in this JSON text: 0 for a string, 1 for `[]`."""
+async def _up_to(most: int, counts: Iterator[int]) -> int:
+    """The last of these counts, or the first above the most."""
+    found = 0
+    for found in counts:
+        if found > most:
+            break
+        await asyncio.sleep(0)
+    return found
+
+
+def depths(text: bytes) -> Iterator[int]:
+    """How deep objects and arrays are nested in this JSON text, up to the end of each of its blocks: 0 for a string,
+    1 for `[]`.
+    """
     deepest = level = 0
     for steps in _steps(text, _BRACKETS):
         opened = steps.count(b"\x01")
@@ -87,11 +110,11 @@ def depth(text: bytes) -> int:
             here = max(accumulate(array("b", steps), initial=level))
             deepest = max(deepest, here)
         level += 2 * opened - len(steps)
-    return deepest
+        yield deepest
 
 
-def _items(text: bytes, most: int) -> int:
-    """How many items this array has that is not empty; counted no further than the block where there are too many."""
+def _items(text: bytes) -> Iterator[int]:
+    """How many items this array has that is not empty, up to the end of each block."""
     level, items = 0, 1
     for marks in _steps(text, _BRACKETS + b","):
         steps = marks.replace(b"\x01\xff", b"")  # what holds no comma
@@ -104,9 +127,7 @@ def _items(text: bytes, most: int) -> int:
         elif level == 1:
             items += len(steps)
         level += opened - closed
-        if items > most:
-            break
-    return items
+        yield items
 
 
 def _steps(text: bytes, marks: bytes) -> Iterator[bytes]:

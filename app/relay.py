@@ -78,6 +78,7 @@ class Relay:
                 with self._in_force.term as setup:
                     async with Presence(scope, receive) as presence:
                         call = self._call(body, headers, caller, record, setup)
+                        await setup.bounds.check(call)
                         beats = Heartbeats(reply.beat, _beat_seconds(call, headers, setup))
                         answering = setup.exchange.answer(call, record)
                         await self._relay(answering, record, reply, presence, beats)
@@ -143,7 +144,6 @@ class Relay:
             wishes=wishes(headers, request),
         )
         record.user = self._user_hash.of(call.user)
-        setup.bounds.check(call)
         return call
 
 

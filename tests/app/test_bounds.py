@@ -1,5 +1,6 @@
 """The bounds of a request: depth as a reference counts it, whatever the text looks like."""
 
+import asyncio
 import json
 import tracemalloc
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bounds import Bounds, depth
+from app.bounds import Bounds, depths
 from app.contracts import Call, Caller
 from app.errors import BadRequest, PromptTooLong
 from app.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
@@ -33,9 +34,17 @@ def call(body: bytes, operation: Operation = CHAT) -> Call:
     return Call("id", operation, Request.parse(body, operation), Caller("a"), (), 0.0)
 
 
+def check(bounds: Bounds, asked: Call) -> None:
+    asyncio.run(bounds.check(asked))
+
+
+def depth(text: bytes) -> int:
+    return max(depths(text))
+
+
 def is_refused(bounds: Bounds, body: bytes, operation: Operation = CHAT) -> bool:
     try:
-        bounds.check(call(body, operation))
+        check(bounds, call(body, operation))
     except (BadRequest, PromptTooLong):
         return True
     return False
@@ -72,8 +81,10 @@ def test_a_member_that_stands_twice_hides_no_depth(padding):
     inner = b'{"a":' + deep + b',"b":"' + padding + b'","a":1}'
     body = b'{"model":"m","messages":[' + inner + b"]}"
 
-    with pytest.raises(BadRequest, match=r"nested 104 deep; at most 100 are allowed \(server\.max_depth\)"):
-        Bounds(100, 10_000).check(call(body))
+    with pytest.raises(
+        BadRequest, match=r"nested at least 104 deep; at most 100 are allowed \(server\.max_depth\)"
+    ):
+        check(Bounds(100, 10_000), call(body))
 
 
 @pytest.mark.parametrize(
@@ -88,11 +99,11 @@ def test_messages_are_counted_where_the_operation_has_them(operation, body):
     [name] = body
     encoded = json.dumps({"model": "m"} | body).encode()
 
-    Bounds(100, 21).check(call(encoded, operation))
+    check(Bounds(100, 21), call(encoded, operation))
     with pytest.raises(
         BadRequest, match=rf"'{name}' has at least 21 items; at most 20 are allowed"
     ) as refused:
-        Bounds(100, 20).check(call(encoded, operation))
+        check(Bounds(100, 20), call(encoded, operation))
     assert refused.value.param == name
 
 
@@ -124,7 +135,7 @@ def test_a_count_makes_no_objects_of_what_it_counts(item):
     tracemalloc.start()
     try:
         with pytest.raises(BadRequest, match=r"at least \d+ items; at most 10000"):
-            Bounds(256, 10_000).check(asked)
+            check(Bounds(256, 10_000), asked)
         assert tracemalloc.get_traced_memory()[1] < 2**23
     finally:
         tracemalloc.stop()
@@ -140,11 +151,11 @@ def test_a_prompt_is_bounded_by_its_tokens_and_the_tighter_bound_is_named():
 
     assert not is_refused(Bounds(100, 100, 100), body)
     with pytest.raises(PromptTooLong, match=r"about 100 tokens; at most 99 are allowed \(server\."):
-        Bounds(100, 100, 99, {"m": 1000}).check(call(body))
+        check(Bounds(100, 100, 99, {"m": 1000}), call(body))
     with pytest.raises(
         PromptTooLong, match=r"at most 50 are allowed \(models\.m\.max_prompt_tokens\)"
     ) as told:
-        Bounds(100, 100, 99, {"m": 50, "other": 1}).check(call(body))
+        check(Bounds(100, 100, 99, {"m": 50, "other": 1}), call(body))
     assert (told.value.status, told.value.code) == (400, "context_length_exceeded")
 
 
@@ -161,3 +172,26 @@ def test_a_prompt_of_tokens_of_a_digit_each_is_bounded_too(operation, name):
 
     assert not is_refused(Bounds(100, 100, 1001), body, operation)
     assert is_refused(Bounds(100, 100, 1000), body, operation)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200 + b"[]," * 2**21 + b"1" + b"]" * 200, b'",",' * 2**21 + b"1"])
+async def test_while_a_large_body_is_scanned_others_go_on(body):
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(go_on())
+    await Bounds(256, 2**22).check(call(b'{"model":"m","messages":[' + body + b"]}"))
+    other.cancel()
+
+    assert turns > len(body) // 2**16
+
+
+def test_a_body_is_scanned_no_further_than_where_it_is_too_deep():
+    scanned = depths(b"[" * 2**22)
+
+    assert next(scanned) == 2**16

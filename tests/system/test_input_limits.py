@@ -35,7 +35,7 @@ def nested(depth: int) -> object:
 @pytest.mark.parametrize(
     ("path", "body", "code", "param", "said"),
     [
-        (CHAT, chat("x", extra=nested(20)), None, None, "nested 21 deep; at most 20 are allowed"),
+        (CHAT, chat("x", extra=nested(20)), None, None, "nested at least 21 deep; at most 20 are allowed"),
         (CHAT, chat(*"abcdef"), None, "messages", "'messages' has at least 6 items; at most 5 are allowed"),
         (
             "/v1/responses",
