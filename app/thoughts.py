@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from app import sse
+from app.errors import BadRequest
 from app.wire import Members
 
 MARK = b'"reasoning'
@@ -19,7 +20,6 @@ _LONE = re.compile(
     rb'"delta":\{(?:"(?:role|content)":(?:null|"[^"\\]*"),)*"(reasoning(?:_content)?)":("(?:[^"\\]++|\\.)++")\}'
 )
 """A delta as most servers write it: with a thought, and nothing behind it. Six times as fast as reading it (4 us where reading an event takes 3.8)."""
-_HOLDER = re.compile(rb'"(?:delta|message)"[ \t\r\n]*:[ \t\r\n]*(?=\{)')
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -59,32 +59,26 @@ def _event(event: bytes) -> bytes:
 
 
 def _body(body: bytes) -> bytes:
+    """One JSON object; it stays as it is where it has another shape than OpenAI's, or names a member twice."""
     try:
-        choices = _answer.decode(body).choices
-    except (msgspec.DecodeError, RecursionError):  # of another shape than OpenAI's
+        holders = [bytes(choice.delta or choice.message) for choice in _answer.decode(body).choices]
+        named = [(holder, _named(holder)) for holder in holders if _SAID.search(holder)]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, BadRequest):
         return body
     pieces: list[bytes] = []
     position = 0
-    for choice in choices:
-        holder = bytes(choice.delta or choice.message)
-        missing = _missing(holder)
-        if missing:
-            start = _place(body, holder, position)
-            pieces += (body[position:start], Members.of(holder).replaced(missing))
-            position = start + len(holder)
+    for holder, whole in named:
+        start = body.index(holder, position)
+        pieces += (body[position:start], whole)
+        position = start + len(holder)
     return b"".join([*pieces, body[position:]])
 
 
-def _missing(holder: bytes) -> dict[str, bytes]:
-    """The name that this delta or message lacks, with the thought that stands under the other."""
-    if _SAID.search(holder) is None:
-        return {}
+def _named(holder: bytes) -> bytes:
+    """A delta or message, with what it says under one name alone under the other as well."""
     members = Members.of(holder)
     said = {name: raw for name in _NAMES if (raw := members.raw(name)) not in {None, b"null", b'""'}}
-    return {name: next(iter(said.values())) for name in _NAMES if name not in said} if len(said) == 1 else {}
-
-
-def _place(body: bytes, holder: bytes, position: int) -> int:
-    return next(
-        found.end() for found in _HOLDER.finditer(body, position) if body.startswith(holder, found.end())
-    )
+    if len(said) != 1:
+        return holder
+    (thought,) = said.values()
+    return members.replaced({name: thought for name in _NAMES if name not in said})

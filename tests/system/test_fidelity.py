@@ -7,6 +7,7 @@ import pytest
 
 from app import sse
 from app.following import without_usage
+from app.thoughts import named_twice
 from tests.support.gateway import RECORDED, gateway_of, twin_configuration
 
 STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))
@@ -36,6 +37,12 @@ def path_of(name: str) -> str:
     return "/v1/chat/completions"
 
 
+def passed_on(name: str) -> bytes:
+    """A recording as it is to arrive: as it is, but for a chat's thoughts, which stand under both names."""
+    sent = (RECORDED / name).read_bytes()
+    return named_twice(sent, stream=name.endswith(".sse")) if path_of(name) == "/v1/chat/completions" else sent
+
+
 def request_for(name: str, *, split: int = 0, **more) -> dict:
     asked: dict = {"prompt": "x"} if path_of(name) == "/v1/completions" else {"messages": []}
     return {"model": f"twin/x?replay={name}&split={split}", **asked, **more}
@@ -52,14 +59,14 @@ async def asked(client: httpx.AsyncClient, name: str, **more) -> bytes:
 async def test_a_stream_arrives_as_it_was_sent(client, name, split):
     got = await asked(client, name, split=split, stream=True, stream_options={"include_usage": True})
 
-    assert got == (RECORDED / name).read_bytes()
+    assert got == passed_on(name)
 
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_usage_that_nobody_asked_for_is_all_that_is_left_out(client, name):
     got = await asked(client, name, stream=True)
 
-    sent = sse.split((RECORDED / name).read_bytes())
+    sent = sse.split(passed_on(name))
     kept = [event for event in sent if not _is_usage(event)]
     assert got == b"".join(kept if path_of(name) in {"/v1/chat/completions", "/v1/completions"} else sent)
 
@@ -75,7 +82,7 @@ def _is_usage(event: bytes) -> bool:
 @pytest.mark.parametrize("split", [0, 5])
 @pytest.mark.parametrize("name", [name for name in BODIES if name not in ERRORS])
 async def test_a_plain_answer_arrives_as_it_was_sent(client, name, split):
-    assert await asked(client, name, split=split) == (RECORDED / name).read_bytes()
+    assert await asked(client, name, split=split) == passed_on(name)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
