@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from app.attempts import Attempts, Upstreams
 from app.contracts import Answer, Call, Limiter, Routing
@@ -10,6 +11,7 @@ from app.following import Followed
 from app.journal import Record
 from app.prices import Prices
 from app.rescue import Rescuing
+from app.routing.lens import lensed
 from app.usage import Usage
 
 _NOTHING = Usage()
@@ -33,6 +35,8 @@ class Exchange:
         plan = self._routing.decide(call)
         record.model = plan.routes[0].alias
         record.decision = plan.decision
+        if plan.lens:
+            call = replace(call, request=lensed(call.request, call.operation, plan.lens))
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
             try:

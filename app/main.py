@@ -52,16 +52,17 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
     keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
     keeping = Keeping(settings.store, metrics.unwritten)
+    setups = Setups(counters, metrics, hash_key, limiter)
     lasting = _Lasting(
         sink=sink,
         metrics=metrics,
         counters=counters,
         keeping=keeping,
-        journal=Journal([metrics.read, ExchangeLog(sink).read, *keeping.readers]),
+        journal=Journal([metrics.read, ExchangeLog(sink).read, setups.speeds.read, *keeping.readers]),
         keys=keys,
         registry=Registry(settings, keys, keeping.store, signs=not signing_key),
     )
-    return _Gateway(lasting, Setups(counters, metrics, hash_key, limiter), settings, UserHash(hash_key)).door
+    return _Gateway(lasting, setups, settings, UserHash(hash_key)).door
 
 
 @dataclass(frozen=True, slots=True)

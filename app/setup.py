@@ -12,7 +12,7 @@ from app.contracts import Source
 from app.exchange import Exchange
 from app.prices import Prices
 from app.prompt_hash import PromptHash
-from app.routing.fixed import Fixed
+from app.routing.router import Router
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Setup:
 
     settings: config.Config
     exchange: Exchange
-    routing: Fixed
+    routing: Router
     prices: Prices
     sources: Mapping[str, Source]
     bounds: Bounds

@@ -1,6 +1,7 @@
 """From a configuration to a setup."""
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from adapters import building
 from app import config
@@ -14,28 +15,45 @@ from app.hedging import Hedges
 from app.limits import opening
 from app.limits.limited import Limited
 from app.metrics import Metrics
+from app.outlook import Heard
 from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
-from app.routing.configured import defaults, plans
-from app.routing.fixed import Fixed
+from app.routing.building import router
+from app.routing.kept import Kept
+from app.routing.listed import NOTHING, Listed
+from app.routing.speeds import Speeds
 from app.setup import Setup
+
+
+def _nothing() -> Listed:
+    return NOTHING
 
 
 class Setups:
     """Makes setups, one after the other, with what stays the same behind all of them: counters, and what is
-    remembered of upstreams.
+    remembered of upstreams and conversations.
+
+    `speeds` reads the records of calls.
     """
 
     def __init__(
-        self, counters: opening.Opening, metrics: Metrics, hash_key: str = "", limiter: Limiter | None = None
+        self,
+        counters: opening.Opening,
+        metrics: Metrics,
+        hash_key: str = "",
+        limiter: Limiter | None = None,
+        listed: Callable[[], Listed] = _nothing,
     ) -> None:
-        """`limiter` stands in the place of the configured one."""
+        """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last."""
         self._counters = counters
         self._metrics = metrics
         self._hash_key = hash_key
         self._limiter = limiter
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
         self._hedges = Hedges()
+        self._listed = listed
+        self._kept = Kept()
+        self.speeds = Speeds()
 
     def of(self, settings: config.Config, before: Setup | None = None) -> Setup:
         """The setup of this configuration; an upstream that is as it was before is the same one.
@@ -45,7 +63,8 @@ class Setups:
         costs = prices(settings)
         kept = {} if before is None else building.kept(settings, before.settings, before.sources)
         sources = building.sources(settings, self._counters.budgets, kept)
-        routing = Fixed(plans(settings), defaults(settings))
+        heard = Heard(sources, costs, self._listed, self.speeds)
+        routing = router(settings, self._listed, heard, self._kept)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
             routing,

@@ -35,6 +35,7 @@ from routers import (
     models,
     rerank,
     responses,
+    route,
     tokens,
     usage,
 )
@@ -117,6 +118,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.in_force))
+    app.include_router(route.router(parts.keys, parts.in_force))
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(usage.router(parts.keys, parts.reporter))

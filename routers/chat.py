@@ -8,7 +8,7 @@ from pydantic import Field
 from app.operations import CHAT
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open, Part, StreamOptions, Tool, ToolCall, Usage
+from routers.objects import Asked, Open, Part, StreamOptions, Tool, ToolCall, Usage
 
 
 class ChatMessage(Open):
@@ -19,10 +19,9 @@ class ChatMessage(Open):
     tool_call_id: str | None = None
 
 
-class ChatRequest(Open):
+class ChatRequest(Asked):
     """A conversation to go on with."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     messages: list[ChatMessage]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

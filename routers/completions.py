@@ -3,18 +3,16 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from app.operations import COMPLETIONS
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open, StreamOptions, Usage
+from routers.objects import Asked, Open, StreamOptions, Usage
 
 
-class CompletionRequest(Open):
+class CompletionRequest(Asked):
     """A text to go on with."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     prompt: str | list[str] | list[int] | list[list[int]]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

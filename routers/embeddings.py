@@ -8,13 +8,12 @@ from pydantic import Field
 from app.operations import EMBEDDINGS
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open, Usage
+from routers.objects import Asked, Open, Usage
 
 
-class EmbeddingRequest(Open):
+class EmbeddingRequest(Asked):
     """Texts to be turned into vectors."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     input: str | list[str] | list[int] | list[list[int]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None

@@ -3,12 +3,11 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from app.operations import COUNT_TOKENS, MESSAGES
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open
+from routers.objects import Asked, Open
 
 
 class AnthropicMessage(Open):
@@ -16,10 +15,9 @@ class AnthropicMessage(Open):
     content: str | list[dict[str, Any]]
 
 
-class CountTokensRequest(Open):
+class CountTokensRequest(Asked):
     """A conversation whose tokens are to be counted."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     messages: list[AnthropicMessage]
     system: str | list[dict[str, Any]] | None = None
     tools: list[dict[str, Any]] | None = None

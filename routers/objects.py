@@ -51,6 +51,39 @@ class StreamOptions(Open):
     )
 
 
+class Wished(BaseModel):
+    """What is asked of the gateway itself; no upstream sees it."""
+
+    mode: str | None = Field(default=None, description="A way of answering: `modes` of the configuration.")
+    preset: str | list[str] | None = Field(default=None, description="Parameters by name: `presets`.")
+    template: str | None = Field(
+        default=None, description="A prompt template; its text begins the system's text."
+    )
+    variables: dict[str, str | int | float | bool | list[str]] | None = Field(
+        default=None, description="The template's variables."
+    )
+    thinking: Literal["on", "off", "auto"] | None = Field(
+        default=None, description="Whether a model that can do both shall think first."
+    )
+    conversation: str | None = Field(
+        default=None, description="The same in all turns of one conversation, which keeps its model."
+    )
+
+
+class Asked(Open):
+    """A request to a model."""
+
+    model: str = Field(
+        min_length=1,
+        max_length=256,
+        description="A name that /v1/models lists; `auto` lets the router choose.",
+    )
+    models: list[str] | None = Field(
+        default=None, max_length=8, description="Models to fall back to, the best first."
+    )
+    hyperbridge: Wished | None = None
+
+
 class Part(Open):
     """A part of a message: text, an image, sound, a file."""
 

@@ -8,13 +8,12 @@ from pydantic import Field
 from app.operations import RERANK
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open
+from routers.objects import Asked, Open
 
 
-class RerankRequest(Open):
+class RerankRequest(Asked):
     """Documents to be put in order of how well they answer a query."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     query: str
     documents: list[str | dict[str, Any]]
     top_n: int | None = None

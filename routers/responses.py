@@ -8,13 +8,12 @@ from pydantic import Field
 from app.operations import RESPONSES
 from app.relay import Relay
 from routers.calls import Relayed, described
-from routers.objects import Open
+from routers.objects import Asked, Open
 
 
-class ResponsesRequest(Open):
+class ResponsesRequest(Asked):
     """Input for one response."""
 
-    model: str = Field(min_length=1, max_length=256, description="A name that /v1/models lists.")
     input: str | list[dict[str, Any]] | None = None
     instructions: str | None = None
     stream: bool | None = None

@@ -18,6 +18,20 @@ _GIVEN_BY_CLIENT = {"model", "stream", "stream_options"} | {
 _JSON_INTEGERS = range(-(2**63), 2**64)
 _WHOLE_DAY = 24
 
+Task: TypeAlias = Literal[
+    "chat",
+    "quick",
+    "code",
+    "maths",
+    "analysis",
+    "reasoning",
+    "creative",
+    "metrics",
+    "vision",
+    "embedding",
+    "rerank",
+]
+"""What a model can be good at."""
 OrderedBy: TypeAlias = Literal["quality", "fastest", "cheapest", "weighted"]
 """What models that could all answer are ordered by."""
 
@@ -93,7 +107,7 @@ class Mode(Settings):
     models: tuple[Annotated[str, expects("a name of `models`, or upstream/model")], ...] | None = Field(
         default=None, description="what may answer; null is every name of `models`"
     )
-    tasks: tuple[str, ...] | None = Field(
+    tasks: tuple[Task, ...] | None = Field(
         default=None, description="what a model should be good at, as the catalogue knows it"
     )
     order_by: OrderedBy | None = Field(default=None, description="null is `router.order_by`")

@@ -1,19 +1,59 @@
 """From the configuration to plans: what each name stands for, and where else its calls may go."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import orjson
 
 from app import config
 from app.config.schema import split_route
-from app.contracts import Hedging, Plan, Policy, Route
+from app.contracts import NO_WISHES, Hedging, Plan, Policy, Route, Wishes
+from app.decision import Decision
+from app.errors import BadRequest
+from app.routing.manner import Manner, Manners
 
 
-def plans(settings: config.Config) -> Mapping[str, Plan]:
-    """The plan of each configured name."""
-    own = defaults(settings)
-    return {alias: _plan(alias, model, settings, own) for alias, model in settings.models.items()}
+def plans(settings: config.Config, manners: Manners) -> Mapping[str, Plan]:
+    """The plan of each configured name, in the manner that the configuration gives to it.
+
+    Raises ValueError where a template cannot be written with the variables that are set.
+    """
+    upstreams, bases = defaults(settings), manners_of_names(settings)
+    found: dict[str, Plan] = {}
+    for alias, model in settings.models.items():
+        try:
+            manner = manners.of(bases[alias])
+        except BadRequest as wrong:
+            raise ValueError(f"models.{alias}: {wrong.message}") from None
+        routes = _Routes(alias, upstreams, manner)
+        found[alias] = Plan(
+            (routes.first(model), *routes.fallbacks(model, settings)),
+            _policy(model),
+            manner.lens,
+            _decision(bases[alias], manner),
+        )
+    return found
+
+
+def offered(settings: config.Config, named: Mapping[str, Plan]) -> Mapping[str, Plan]:
+    """What `auto` may choose: every configured name, and what modes name directly as upstream/model."""
+    upstreams = defaults(settings)
+    direct: dict[str, Plan] = {}
+    for mode in settings.modes.values():
+        for name in mode.models or ():
+            if name not in named:
+                upstream, model = split_route(name)
+                routes = _Routes(f"{upstream}/*", upstreams, Manner())
+                direct[name] = Plan((routes.first(config.Model(upstream=upstream, model=model)),))
+    return {**named, **direct}
+
+
+def manners_of_names(settings: config.Config) -> Mapping[str, Wishes]:
+    """What the configuration itself asks for in the calls of each name."""
+    return {
+        alias: Wishes(model.mode or "", model.presets, model.template or "", model.variables)
+        for alias, model in settings.models.items()
+    }
 
 
 def defaults(settings: config.Config) -> Mapping[str, Mapping[str, bytes]]:
@@ -24,36 +64,50 @@ def defaults(settings: config.Config) -> Mapping[str, Mapping[str, bytes]]:
     }
 
 
-def _plan(
-    alias: str, model: config.Model, settings: config.Config, own: Mapping[str, Mapping[str, bytes]]
-) -> Plan:
+def _policy(model: config.Model) -> Policy:
     hedge = model.hedge
-    policy = Policy(
+    return Policy(
         retries=model.retries,
         attempts=model.attempts,
         timeout_seconds=model.timeout_seconds,
         rescue=model.rescue,
         hedging=None if hedge is None else Hedging(hedge.share, hedge.after_seconds),
     )
-    first = _route(alias, model, own[model.upstream])
-    return Plan((first, *_fallbacks(alias, model, settings, own)), policy)
 
 
-def _fallbacks(
-    alias: str, model: config.Model, settings: config.Config, own: Mapping[str, Mapping[str, bytes]]
-) -> Iterator[Route]:
-    """The routes behind the first. What a fallback falls back to itself is not followed."""
-    for fallback in model.fallbacks:
-        other = settings.models.get(fallback.to)
-        if other is None:
-            upstream, name = split_route(fallback.to)
-            other = config.Model(upstream=upstream, model=name)
-        route = _route(alias, other, own[other.upstream])
-        yield replace(route, reason=f"fallback to {fallback.to}", when=frozenset(fallback.when))
+def _decision(base: Wishes, manner: Manner) -> Decision | None:
+    """What a client is told where the configuration has a manner for this name."""
+    if base == NO_WISHES:
+        return None
+    return Decision(base.mode, "alias", presets=manner.presets, template=manner.template)
 
 
-def _route(alias: str, model: config.Model, own: Mapping[str, bytes]) -> Route:
-    members = {name: orjson.dumps(value) for name, value in model.defaults.items()}
-    return Route(
-        model.upstream, model.model, alias, "configured", dict(own) | members, thinking=model.thinking
-    )
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """The routes of one name: the members of its manner are set in all of them, below the models' own `defaults`."""
+
+    alias: str
+    upstreams: Mapping[str, Mapping[str, bytes]]
+    manner: Manner
+
+    def first(self, model: config.Model) -> Route:
+        own = {name: orjson.dumps(value) for name, value in model.defaults.items()}
+        thinking = self.manner.thinking if model.thinking == "auto" else model.thinking
+        return Route(
+            model.upstream,
+            model.model,
+            self.alias,
+            "configured",
+            {**self.upstreams[model.upstream], **self.manner.members, **own},
+            thinking=thinking or "auto",
+        )
+
+    def fallbacks(self, model: config.Model, settings: config.Config) -> Iterator[Route]:
+        """The routes behind the first. What a fallback falls back to itself is not followed."""
+        for fallback in model.fallbacks:
+            other = settings.models.get(fallback.to)
+            if other is None:
+                upstream, name = split_route(fallback.to)
+                other = config.Model(upstream=upstream, model=name)
+            route = self.first(other)
+            yield replace(route, reason=f"fallback to {fallback.to}", when=frozenset(fallback.when))

@@ -11,16 +11,13 @@ from pydantic import Field, ValidationError
 from app import config
 from app.config.document import resolve
 from app.config.faults import ConfigError, Fault, dotted
-from app.config.routing import Name, OrderedBy, RequestMembers
+from app.config.manner_rules import SHIPPED_MODES, SHIPPED_PRESETS
+from app.config.routing import Name, OrderedBy, RequestMembers, Task
 from app.config.settings import Settings
 from app.config.text import read_text
 from app.config.validation import misfits
 from app.contracts import Thinking
 from app.yaml_source import Collection, Node, parse
-
-DATA = Path(__file__).parents[1] / "data"
-SHIPPED_MODES = DATA / "modes"
-SHIPPED_PRESETS = DATA / "presets.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Mode:
     template: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     models: Sequence[str] | None = None
-    tasks: Sequence[str] = ()
+    tasks: Sequence[Task] = ()
     order_by: OrderedBy | None = None
     thinking: Thinking = "auto"
     lora: str | None = None

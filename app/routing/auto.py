@@ -1,0 +1,194 @@
+"""`model: auto`: a mode and a model chosen for a request, and why. Pure but for what is known of the upstreams."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Protocol
+
+from app import config
+from app.config.routing import Task
+from app.contracts import Call, Plan
+from app.decision import Candidate, Decision
+from app.errors import ForbiddenModel, NoModelFits
+from app.routing.candidates import DOWN, FORBIDDEN, Need, Offer, Order, Outlook, candidates
+from app.routing.catalogue import Entry
+from app.routing.features import Features, features
+from app.routing.kept import Choice, Kept
+from app.routing.modes import Mode
+from app.routing.rules import rules
+
+AUTO = "auto"
+"""The name that leaves the choice to the router."""
+GENERAL: Sequence[Task] = ("chat",)
+"""What a model should be good at where there is no mode."""
+_SHOWN = 5
+"""Rejected models that a refusal explains."""
+
+
+class Classified(Protocol):
+    """What a classifier found: each label's probability."""
+
+    @property
+    def probabilities(self) -> Mapping[str, float]: ...
+
+
+class Classifier(Protocol):
+    """What has learned modes from examples; below its threshold a probability says nothing."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    def classify(self, text: str) -> Classified: ...
+
+    def why(self, text: str, label: str) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A decision, the models that will be tried, best first, and the conversation that it is for."""
+
+    decision: Decision
+    offers: Sequence[Offer]
+    conversation: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        """The chosen models one after the other, then what the first one falls back to itself."""
+        first = self.offers[0].plan
+        routes = [replace(offer.route, reason="chosen by the router", when=None) for offer in self.offers]
+        return replace(first, routes=(*routes, *first.routes[1:]), decision=self.decision)
+
+
+class Auto:
+    """Chooses among the offers; keeps in mind what it chose for a conversation."""
+
+    def __init__(  # noqa: PLR0913 - what a choice is made of
+        self,
+        settings: config.Router,
+        modes: Mapping[str, Mode],
+        offered: Mapping[str, Plan],
+        *,
+        entry: Callable[[str], Entry | None],
+        classifier: Callable[[], Classifier | None],
+        outlook: Outlook,
+        kept: Kept,
+    ) -> None:
+        """`entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them."""
+        self._settings = settings
+        self._rules = rules(settings)
+        self._modes = modes
+        self._offered = offered
+        self._entry = entry
+        self._load = classifier
+        self._outlook = outlook
+        self._kept = kept
+
+    @cached_property
+    def _offers(self) -> Mapping[str, Offer]:
+        return {
+            name: Offer(name, plan, self._entry(plan.routes[0].model)) for name, plan in self._offered.items()
+        }
+
+    @cached_property
+    def _classifier(self) -> Classifier | None:
+        return self._load() if self._settings.learned else None
+
+    def choose(self, call: Call, now: datetime) -> Chosen:
+        """The decision and what it leads to; raises NoModelFits or ForbiddenModel. `now` is in UTC."""
+        seen = features(call)
+        decision = self.decide(call, seen, now)
+        mode = self._modes.get(decision.mode)
+        lora = mode.lora if mode is not None else None
+        fitting = [self._adapted(self._offers[each.name], lora) for each in self._fitting(decision)]
+        return Chosen(decision, fitting, seen.conversation)
+
+    def keep(self, chosen: Chosen) -> None:
+        """The next turn of this conversation shall know what was chosen."""
+        self._kept.keep(chosen.conversation, Choice(chosen.decision.mode, chosen.offers[0].name))
+
+    def decide(self, call: Call, seen: Features, now: datetime) -> Decision:
+        """The decision alone, also where no model fits."""
+        before = self._kept.of(seen.conversation)
+        decision = self._mode(call, seen, before, now)
+        mode = self._modes.get(decision.mode)
+        by = mode.order_by if mode is not None else None
+        order = Order(by or self._settings.order_by, self._settings.weights)
+        need = Need(call.operation, call.caller, seen, mode.tasks if mode is not None else GENERAL)
+        found = candidates(self._offers_in(mode), need, order, self._outlook)
+        found = self._keeping(found, before)
+        return replace(decision, policy=order.by, candidates=found)
+
+    def words(self, text: str, mode: str) -> Sequence[str]:
+        """What in a text spoke most for a mode, by the classifier."""
+        return () if self._classifier is None else self._classifier.why(text, mode)
+
+    def _mode(self, call: Call, seen: Features, before: Choice | None, now: datetime) -> Decision:
+        if call.wishes.mode:
+            return Decision(call.wishes.mode, "client")
+        for rule in self._rules:
+            if rule.fits(seen, call.caller, now):
+                return Decision(rule.mode, "rule", rule.name)
+        if self._classifier is not None and seen.text:
+            return self._learned(self._classifier, seen.text, before)
+        if before is not None:
+            return Decision(before.mode, "conversation")
+        return Decision(self._settings.default_mode or "")
+
+    def _learned(self, classifier: Classifier, text: str, before: Choice | None) -> Decision:
+        """By the classifier, where it is sure enough; a conversation stays in its mode unless another one is likelier
+        by more than the margin.
+        """
+        likely = classifier.classify(text).probabilities
+        best = max(likely, key=lambda label: likely[label])
+        least = classifier.threshold if self._settings.threshold is None else self._settings.threshold
+        is_known = best in self._modes and likely[best] >= least
+        if before is not None and best != before.mode:
+            gain = likely[best] - likely.get(before.mode, 0.0)
+            if not is_known or gain <= self._settings.margin:
+                return Decision(before.mode, "conversation", probabilities=likely)
+        if is_known:
+            return Decision(best, "classifier", probabilities=likely)
+        return Decision(self._settings.default_mode or "", probabilities=likely)
+
+    def _offers_in(self, mode: Mode | None) -> Sequence[Offer]:
+        if mode is None or mode.models is None:
+            return list(self._offers.values())
+        return [self._offers[name] for name in mode.models]
+
+    def _adapted(self, offer: Offer, lora: str | None) -> Offer:
+        """With the mode's LoRA adapter, where the upstream has it for this model."""
+        route = offer.route
+        if lora is None or lora not in self._outlook.adapters(route.upstream, route.model):
+            return offer
+        routes = (replace(route, model=lora), *offer.plan.routes[1:])
+        return replace(offer, plan=replace(offer.plan, routes=routes))
+
+    def _keeping(self, found: Sequence[Candidate], before: Choice | None) -> Sequence[Candidate]:
+        """With the conversation's own model first, unless another one is better by more than the margin."""
+        place = next(
+            (at for at, each in enumerate(found) if before is not None and each.name == before.name), 0
+        )
+        own = found[place] if found else None
+        if own is None or own.against or found[0].score - own.score > self._settings.margin or not place:
+            return found
+        kept = replace(own, reasons=(*own.reasons, "the conversation's own"))
+        return [kept, *found[:place], *found[place + 1 :]]
+
+    def _fitting(self, decision: Decision) -> Sequence[Candidate]:
+        fitting = [each for each in decision.candidates if not each.against]
+        fitting = fitting or [each for each in decision.candidates if each.against == (DOWN,)]
+        if fitting:
+            return fitting[: self._settings.candidates]
+        raise refusal(decision.candidates)
+
+
+def refusal(rejected: Sequence[Candidate]) -> ForbiddenModel | NoModelFits:
+    """Why there is no model for this call."""
+    usable = [each for each in rejected if FORBIDDEN not in each.against]
+    if not usable:
+        return ForbiddenModel(
+            "This key may not use any of the models that `auto` chooses from.", param="model"
+        )
+    said = "; ".join(f"{each.name} {', '.join(each.against)}" for each in usable[:_SHOWN])
+    return NoModelFits(f"No model can take this request: {said}.", param="model")

@@ -1,0 +1,60 @@
+"""From the configuration to the prompt router."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app import config
+from app.config.manner_rules import SHIPPED_TEMPLATES
+from app.routing import catalogue
+from app.routing.auto import Auto, Classifier
+from app.routing.candidates import Outlook
+from app.routing.configured import defaults, manners_of_names, offered, plans
+from app.routing.fixed import Fixed
+from app.routing.glossary import SHIPPED as SHIPPED_GLOSSARY
+from app.routing.kept import Kept
+from app.routing.listed import Listed
+from app.routing.manner import Manners
+from app.routing.modes import modes, presets
+from app.routing.router import Router
+from app.routing.templates import Templates
+
+
+def router(settings: config.Config, listed: Callable[[], Listed], outlook: Outlook, kept: Kept) -> Router:
+    """The router of this configuration. Raises ValueError and ConfigError where a file that it names cannot be used."""
+    known = modes(settings.modes)
+    manners = Manners(known, presets(settings.presets), _templates(settings.templates))
+    named = plans(settings, manners)
+    auto = Auto(
+        settings.router,
+        known,
+        offered(settings, named),
+        entry=lambda model: catalogue.shipped().find(model),
+        classifier=_classifier(settings.router.classifier),
+        outlook=outlook,
+        kept=kept,
+    )
+    return Router(Fixed(named, defaults(settings), listed), auto, manners, manners_of_names(settings))
+
+
+def _classifier(file: Path | None) -> Callable[[], Classifier]:
+    """One that the configuration names is read now, so that it is known to be one; the shipped one when it is needed:
+    numpy takes 0.1 s and 25 MiB.
+    """
+    if file is None:
+        return _shipped
+    from app.routing import classifier  # noqa: PLC0415
+
+    found = classifier.load(file)
+    return lambda: found
+
+
+def _shipped() -> Classifier:
+    from app.routing import classifier  # noqa: PLC0415
+
+    return classifier.shipped()
+
+
+def _templates(settings: config.Templates) -> Templates:
+    folders = [SHIPPED_TEMPLATES, *(each for each in (settings.folder,) if each is not None)]
+    glossaries = [SHIPPED_GLOSSARY, *(each for each in (settings.glossary,) if each is not None)]
+    return Templates.load(folders, glossaries)

@@ -1,0 +1,93 @@
+"""The manner of an answer: what a mode, presets and a template put into a request. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from app.contracts import Plan, Route, Thinking, Wishes
+from app.errors import BadRequest
+from app.routing.modes import Mode, Preset
+from app.routing.nearest import nearest
+from app.routing.templates import TemplateFault, Templates
+
+_NO_MODE = Mode("")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """Members set where the client sent none (JSON text), the system text, whether to think (None: nobody says);
+    and the names of the presets and the template that it was made of.
+    """
+
+    members: Mapping[str, bytes] = field(default_factory=dict)
+    lens: str = ""
+    thinking: Thinking | None = None
+    presets: Sequence[str] = ()
+    template: str = ""
+
+
+class Manners:
+    """Modes, presets and templates by their names."""
+
+    def __init__(
+        self, modes: Mapping[str, Mode], presets: Mapping[str, Preset], templates: Templates
+    ) -> None:
+        self.modes = modes
+        self._presets = presets
+        self._templates = templates
+
+    def of(self, wishes: Wishes) -> Manner:
+        """The manner that somebody asks for. Raises BadRequest where a name is not known or a variable is wrong."""
+        mode = self.mode(wishes.mode) if wishes.mode else _NO_MODE
+        presets = (*mode.presets, *wishes.presets)
+        members: dict[str, bytes] = {}
+        for name in presets:
+            members |= self._preset(name).members
+        template = wishes.template or mode.template
+        if wishes.variables and not template:
+            raise BadRequest("'variables' belong to a template: name one.", param="hyperbridge.variables")
+        texts = (mode.lens, self._text(template, {**mode.variables, **wishes.variables}))
+        return Manner(
+            members,
+            "\n\n".join(filter(None, texts)),
+            wishes.thinking or (None if mode.thinking == "auto" else mode.thinking),
+            presets,
+            template,
+        )
+
+    def mode(self, name: str) -> Mode:
+        return self.modes.get(name) or _missing("mode", name, self.modes)
+
+    def _preset(self, name: str) -> Preset:
+        return self._presets.get(name) or _missing("preset", name, self._presets)
+
+    def _text(self, template: str, variables: Mapping[str, str]) -> str:
+        if not template:
+            return ""
+        try:
+            return self._templates.render(template, variables)
+        except TemplateFault as fault:
+            raise BadRequest(str(fault), param="hyperbridge.template") from None
+
+
+def _missing(what: str, name: str, known: Collection[str]) -> NoReturn:
+    near = nearest(name, known)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(sorted(known)) or "none"
+    raise BadRequest(
+        f"There is no {what} {name[:64]!r}.{hint} Known are: {listed}.", param=f"hyperbridge.{what}"
+    )
+
+
+def in_manner(plan: Plan, asked: Manner, whole: Manner) -> Plan:
+    """The plan with what was asked for set above what its routes had, and with the lens of it all."""
+    routes = [_route(route, asked) for route in plan.routes]
+    return replace(plan, routes=routes, lens=whole.lens)
+
+
+def _route(route: Route, asked: Manner) -> Route:
+    return replace(
+        route,
+        defaults={**route.defaults, **asked.members},
+        thinking=asked.thinking or route.thinking,
+    )

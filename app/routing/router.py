@@ -1,0 +1,106 @@
+"""The prompt router: from a call to its plan, and the reasons for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from app.contracts import NO_WISHES, Call, Caller, Plan, Wishes
+from app.decision import Decision
+from app.errors import Failure
+from app.routing.auto import AUTO, Auto, Chosen
+from app.routing.features import Features, features
+from app.routing.fixed import Fixed
+from app.routing.manner import Manners, in_manner
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was seen of a call, what was decided, and the plan or what it is refused with.
+
+    `words` spoke most for the mode, where the classifier chose it.
+    """
+
+    features: Features
+    decision: Decision | None
+    plan: Plan | None = None
+    failure: Failure | None = None
+    words: Sequence[str] = ()
+
+
+class Router:
+    """Names go where the configuration says, `auto` where the router chooses; then in the manner that is asked for.
+
+    `bases` are the manners that the configuration gives to names.
+    """
+
+    def __init__(self, names: Fixed, auto: Auto, manners: Manners, bases: Mapping[str, Wishes]) -> None:
+        self._names = names
+        self._auto = auto
+        self._manners = manners
+        self._bases = bases
+
+    def decide(self, call: Call) -> Plan:
+        """The routes to try, and how far to go. Raises UnknownModel, ForbiddenModel, NoModelFits and BadRequest."""
+        if not self._is_auto(call.request.model):
+            return self._whole(call, self._named(call, call.request.model))
+        chosen = self._auto.choose(call, datetime.now(UTC))
+        plan = self._whole(call, self._chosen(call, chosen))
+        self._auto.keep(chosen)
+        return plan
+
+    def explain(self, call: Call) -> Explanation:
+        """What `decide` would do, and why; nothing is kept of it."""
+        seen, now = features(call), datetime.now(UTC)
+        is_auto = self._is_auto(call.request.model)
+        try:
+            if is_auto:
+                plan = self._whole(call, self._chosen(call, self._auto.choose(call, now)))
+            else:
+                plan = self._whole(call, self._named(call, call.request.model))
+        except Failure as failure:
+            return Explanation(seen, self._auto.decide(call, seen, now) if is_auto else None, None, failure)
+        decision = plan.decision
+        if decision is None or decision.by != "classifier":
+            return Explanation(seen, decision, plan)
+        return Explanation(seen, decision, plan, words=self._auto.words(seen.text, decision.mode))
+
+    def names(self, caller: Caller) -> Mapping[str, Plan]:
+        """The configured names that this caller may use."""
+        return self._names.names(caller)
+
+    def _is_auto(self, name: str) -> bool:
+        return name == AUTO and not self._names.has(AUTO)
+
+    def _whole(self, call: Call, plan: Plan) -> Plan:
+        """With the models behind it that the client itself falls back to."""
+        if not call.wishes.models:
+            return plan
+        others = [self._named(call, name).routes[0] for name in call.wishes.models]
+        routes = [replace(each, reason="a fallback that the client named") for each in others]
+        return replace(plan, routes=(*plan.routes, *routes))
+
+    def _chosen(self, call: Call, chosen: Chosen) -> Plan:
+        return self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)
+
+    def _named(self, call: Call, name: str) -> Plan:
+        plan = self._names.plan(call.caller, name)
+        if call.wishes is NO_WISHES:
+            return plan
+        return self._in_manner(plan, call.wishes, self._bases.get(name, NO_WISHES))
+
+    def _in_manner(self, plan: Plan, asked: Wishes, base: Wishes) -> Plan:
+        """The plan in the manner asked for, on top of the one that the name has by itself."""
+        own = self._manners.of(replace(asked, template="", variables={}))
+        whole = self._manners.of(
+            Wishes(
+                asked.mode or base.mode,
+                asked.presets,
+                asked.template or base.template,
+                {**base.variables, **asked.variables},
+            )
+        )
+        decision = plan.decision or Decision()
+        if asked.mode and not decision.candidates:
+            decision = replace(decision, mode=asked.mode, by="client")
+        told = replace(decision, presets=whole.presets, template=whole.template)
+        return replace(in_manner(plan, own, whole), decision=told)

@@ -1,0 +1,160 @@
+"""POST /v1/route: where a request would go, and why; no model is asked."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from app.contracts import Call, Plan
+from app.decision import VERSION, Candidate, Decision
+from app.keys import Callers
+from app.operations import CHAT, COMPLETIONS, RESPONSES, Operation
+from app.routing.features import shown
+from app.routing.router import Explanation
+from app.setup import InForce, Setup
+from app.wire import Members
+from app.wire import Request as Asked
+from app.wishes import wishes
+from routers import bodies
+from routers.calls import asked, failures
+from routers.chat import ChatRequest
+from routers.objects import ErrorDetail
+
+
+class CandidateShown(BaseModel):
+    """A model that could answer."""
+
+    name: str
+    upstream: str
+    model: str
+    score: float = Field(description="From 0 to 1, by `policy`; the highest goes first.")
+    reasons: list[str]
+    against: list[str] = Field(description="What keeps it from answering; empty where nothing does.")
+
+
+class RouteShown(BaseModel):
+    """Where an attempt would go."""
+
+    upstream: str
+    model: str
+    reason: str
+    members: dict[str, Any] = Field(description="Set in the request, where the client sends none.")
+    thinking: str
+
+
+class Routed(BaseModel):
+    """What was seen, what was chosen, and why."""
+
+    object: str = "route"
+    version: str = VERSION
+    model: str = Field(description="What was asked for.")
+    features: dict[str, Any]
+    mode: str = Field(description="`none` where there is none.")
+    by: str = Field(description="Who chose the mode.")
+    rule: str | None = None
+    reason: str = Field(description="As the header x-hyperbridge-reason says it.")
+    probabilities: dict[str, float] = Field(description="Of each mode, where the classifier was asked.")
+    words: list[str] = Field(description="What in the text spoke most for the mode, by the classifier.")
+    policy: str | None = Field(default=None, description="What the candidates are ordered by.")
+    candidates: list[CandidateShown]
+    presets: list[str]
+    template: str | None = None
+    lens_characters: int = Field(description="Of the text that the system's begins with.")
+    routes: list[RouteShown] = Field(description="In the order in which they are tried.")
+    error: ErrorDetail | None = Field(default=None, description="What a call would be refused with.")
+
+
+def router(keys: Callers, in_force: InForce) -> APIRouter:
+    routes = APIRouter(tags=["models"])
+
+    @routes.post("/v1/route", responses=failures(400, 401, 403, 413, 415), openapi_extra=asked(ChatRequest))
+    async def explain_route(request: Request) -> Routed:
+        """The decision for a request, as it would be made now. Send what you would send to the model."""
+        headers = dict(request.scope["headers"])
+        caller = keys.identify(headers)
+        setup = in_force.setup
+        body = await bodies.bounded(request, setup.max_body_bytes)
+        operation = _operation(Members.of(body))
+        parsed = Asked.parse(body, operation)
+        call = Call(
+            "",
+            operation,
+            parsed.for_upstreams(),
+            caller,
+            (),
+            asyncio.get_running_loop().time(),
+            wishes=wishes(headers, parsed),
+        )
+        return _routed(call, setup)
+
+    return routes
+
+
+def _operation(members: Members) -> Operation:
+    """What this is a body of."""
+    if members.has("messages"):
+        return CHAT
+    return RESPONSES if members.has("input") else COMPLETIONS if members.has("prompt") else CHAT
+
+
+def _routed(call: Call, setup: Setup) -> Routed:
+    setup.bounds.check(call)
+    explained = setup.routing.explain(call)
+    decision = explained.decision or Decision()
+    return Routed(
+        model=call.request.model,
+        features=dict(shown(explained.features)),
+        mode=decision.mode or "none",
+        by=decision.by,
+        rule=decision.rule or None,
+        reason=decision.reason,
+        probabilities=dict(decision.probabilities),
+        words=list(explained.words),
+        policy=decision.policy or None,
+        candidates=[_candidate(each) for each in decision.candidates],
+        presets=list(decision.presets),
+        template=decision.template or None,
+        lens_characters=len(explained.plan.lens) if explained.plan is not None else 0,
+        routes=_routes(explained.plan),
+        error=_error(explained),
+    )
+
+
+def _candidate(each: Candidate) -> CandidateShown:
+    return CandidateShown(
+        name=each.name,
+        upstream=each.upstream,
+        model=each.model,
+        score=each.score,
+        reasons=list(each.reasons),
+        against=list(each.against),
+    )
+
+
+def _routes(plan: Plan | None) -> Sequence[RouteShown]:
+    if plan is None:
+        return []
+    return [
+        RouteShown(
+            upstream=route.upstream,
+            model=route.model,
+            reason=route.reason,
+            members=_values(route.defaults),
+            thinking=route.thinking,
+        )
+        for route in plan.routes
+    ]
+
+
+def _values(members: Mapping[str, bytes]) -> dict[str, Any]:
+    return {name: msgspec.json.decode(value) for name, value in members.items()}
+
+
+def _error(explained: Explanation) -> ErrorDetail | None:
+    failure = explained.failure
+    if failure is None:
+        return None
+    return ErrorDetail(message=failure.message, type=failure.type, param=failure.param, code=failure.code)
