@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.config.faults import ConfigError, Fault, dotted
+from app.config.manner_rules import DATA
 from app.config.text import read_text
 from app.yaml_source import Collection, Mark, Node, Scalar, parse
 
-SHIPPED = Path(__file__).parents[1] / "data" / "glossary.yaml"
+SHIPPED = DATA / "glossary.yaml"
 MOST_TERMS = 200
 MOST_CHARACTERS = 200
 """Of a term, and of a meaning: all of them together stay within what a template may give."""

@@ -1,5 +1,6 @@
 """A system text put before a request's own, in each dialect; every other byte stays as it was. Pure."""
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -9,7 +10,7 @@ from app.wire import Members, Request
 
 _SYSTEM = frozenset((b'"system"', b'"developer"'))
 _BETWEEN = "\n\n"
-_WHITE = b" \t\r\n"
+_EMPTY = re.compile(rb"\[[ \t\r\n]*\]")
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -42,7 +43,7 @@ def _messages(array: bytes, text: str) -> bytes:
         start = array.index(first)
         changed = _system_message(first, text)
         if changed is not None:
-            return array[:start] + changed + array[start + len(first) :]
+            return b"".join((array[:start], changed, memoryview(array)[start + len(first) :]))
     return _with_first(array, msgspec.json.encode({"role": "system", "content": text}))
 
 
@@ -70,6 +71,5 @@ def _before(value: bytes, text: str) -> bytes:
 
 def _with_first(array: bytes, item: bytes) -> bytes:
     """The array with one more item in front."""
-    rest = array[1:]
-    comma = b"" if rest.lstrip(_WHITE).startswith(b"]") else b","
-    return b"[" + item + comma + rest
+    comma = b"" if _EMPTY.match(array) else b","
+    return b"".join((b"[", item, comma, memoryview(array)[1:]))

@@ -12,13 +12,24 @@ from app.config.faults import ConfigError, Fault, choice, dotted
 from app.config.routing import Name
 from app.config.settings import Settings
 from app.config.text import read_text
-from app.config.values import KNOWN_CODE, wrong
+from app.config.values import wrong
 from app.routing.template_language import GLOSSARY, Language, Pieces, Refused
 from app.yaml_source import parse
 
 MOST_CHARACTERS = 65_536
 """Of a file."""
 _FENCE = "---"
+_NAME = "[key]"
+"""How pydantic says that a mapping's name is wrong, not its value."""
+_EXPECTED: Mapping[str, str] = {
+    "missing": "is missing",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+}
+"""What the validation's errors say here."""
 
 
 class Variable(Settings):
@@ -111,11 +122,10 @@ def _head(file: str, text: str) -> _Head:
 
 def _misfits(document: Document, invalid: ValidationError) -> Iterator[Fault]:
     for error in invalid.errors(include_url=False, include_input=False):
-        path = tuple(step for step in error["loc"] if step != "[key]")
-        message = str(error["msg"])
-        if error["type"] == "extra_forbidden":
+        path = tuple(step for step in error["loc"] if step != _NAME)
+        message = _EXPECTED.get(error["type"], str(error["msg"]))
+        unknown = error["type"] == "extra_forbidden"
+        if unknown:
             known = (_Head if len(path) == 1 else Variable).model_fields
             message = f"unknown member{choice(str(path[-1]), known)}"
-        elif error["type"] != KNOWN_CODE:
-            message = message[0].lower() + message[1:]
-        yield document.fault(path, message, at_name=error["type"] == "extra_forbidden")
+        yield document.fault(path, message, at_name=unknown or error["loc"][-1:] == (_NAME,))

@@ -85,7 +85,7 @@ def _check(node: nodes.Node, *, looping: bool = False) -> None:
     for inner in node.iter_child_nodes():
         loops = isinstance(inner, nodes.For)
         if not _is_offered(inner) or (loops and looping):
-            raise Refused(inner.lineno, f"{_said(inner)} is not offered here; {_OFFERED}")
+            raise Refused(inner.lineno or node.lineno, f"{_said(inner)} is not offered here; {_OFFERED}")
         _check(inner, looping=looping or loops)
 
 

@@ -8,12 +8,11 @@ from typing import Self
 import jinja2
 
 from app.config.faults import ConfigError, Fault, choice
-from app.routing.glossary import SHIPPED as SHIPPED_GLOSSARY
-from app.routing.glossary import read_glossary
+from app.config.manner_rules import SHIPPED_TEMPLATES
+from app.routing.glossary import SHIPPED, read_glossary
 from app.routing.template_file import Template, read_template
 from app.routing.template_language import Language
 
-SHIPPED = Path(__file__).parents[1] / "data" / "templates"
 MOST_TEXT_BYTES = 65_536
 MOST_VALUE_BYTES = 4096
 _MOST_TEMPLATES = 200
@@ -36,8 +35,8 @@ class Templates:
     @classmethod
     def load(
         cls,
-        folders: Sequence[Path] = (SHIPPED,),
-        glossaries: Sequence[Path] = (SHIPPED_GLOSSARY,),
+        folders: Sequence[Path] = (SHIPPED_TEMPLATES,),
+        glossaries: Sequence[Path] = (SHIPPED,),
     ) -> Self:
         """Read each NAME.md; one in a later folder replaces one of the same name. Raises ConfigError.
 
