@@ -11,8 +11,10 @@ import msgspec
 from adapters.refusals import refusal
 from app.contracts import ModelCard
 from app.errors import UpstreamBroken, UpstreamFailure, UpstreamTimeout, UpstreamUnavailable
+from app.price_table import Price, dollars
 
 TIMEOUT_SECONDS = 5.0
+_MILLION = 1_000_000
 
 
 class _List(msgspec.Struct):
@@ -22,7 +24,11 @@ class _List(msgspec.Struct):
 class Directory:
     """Asks one server, outside the exchange path."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, base_url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, listing: str = "models"
+    ) -> None:
+        """`listing` is the path of the list of models."""
+        self._listing = listing
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
@@ -33,7 +39,7 @@ class Directory:
 
     async def cards(self) -> list[ModelCard]:
         """The models that the server lists. Raises UpstreamFailure."""
-        answer = await self.request("GET", "models")
+        answer = await self.request("GET", self._listing)
         try:
             found = msgspec.json.decode(answer.content, type=_List)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -70,14 +76,37 @@ class Directory:
 
 
 def _card(entry: Mapping[str, Any]) -> ModelCard:
-    """An entry of the list as far as it is understood."""
+    """An entry of the list as far as it is understood: vLLM's, or Nebius' in full, which OpenRouter's is like."""
     parent = entry.get("parent")
     lengths = (entry.get("max_model_len"), entry.get("context_length"))
     return ModelCard(
         entry["id"],
         parent if isinstance(parent, str) else None,
         next((length for length in lengths if isinstance(length, int) and length > 0), None),
+        _modalities(entry.get("architecture")),
+        _texts(entry.get("supported_features")),
+        _price(entry.get("pricing")),
     )
+
+
+def _modalities(architecture: Any) -> tuple[str, ...]:
+    """What a model takes, of `{"modality": "text+image->text"}`."""
+    said = architecture.get("modality") if isinstance(architecture, dict) else None
+    if not isinstance(said, str) or "->" not in said:
+        return ()
+    return tuple(filter(None, said.partition("->")[0].split("+")))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
+
+def _price(pricing: Any) -> Price | None:
+    """Of dollars a token, as numbers or texts."""
+    if not isinstance(pricing, dict):
+        return None
+    prompt, answer = (dollars(pricing.get(name)) for name in ("prompt", "completion"))
+    return None if prompt is None else Price.of(prompt * _MILLION, (answer or 0) * _MILLION)
 
 
 def _refused(answer: httpx.Response) -> UpstreamFailure:

@@ -17,6 +17,7 @@ from app.breaker import Circuit
 from app.decision import Decision
 from app.operations import Operation
 from app.outcomes import FallbackClass
+from app.price_table import Price
 from app.reading import Reading
 from app.usage import Usage
 from app.wire import Request
@@ -242,11 +243,18 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What an upstream says about one of its models; `parent` is the base of a LoRA adapter."""
+    """What an upstream says about one of its models; `parent` is the base of a LoRA adapter.
+
+    `modalities` are what it takes (text, image, ...), `features` what it can (tools, ...) in the upstream's own words;
+    both are empty where it does not say.
+    """
 
     id: str
     parent: str | None = None
     context_tokens: int | None = None
+    modalities: Sequence[str] = ()
+    features: Sequence[str] = ()
+    price: Price | None = None
 
 
 WAIT_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)

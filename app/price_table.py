@@ -1,5 +1,6 @@
 """Prices of Nebius' models, as its public catalogue tells them; a table is shipped, and another can be named."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,34 +71,43 @@ def read(file: Path) -> PriceTable:
         members = json.loads(data, parse_float=Decimal)
     except (ValueError, RecursionError):
         raise ValueError("is not JSON") from None
-    flavors = members.get("flavors") if isinstance(members, dict) else None
-    if not isinstance(flavors, list):
-        raise ValueError("must hold a list `flavors`, like the public catalogue of Nebius")  # noqa: TRY004 - it is about a text
-    prices = {flavor["model_id"]: price for flavor in flavors if (price := _price(flavor)) is not None}
+    prices = {
+        flavor["model_id"]: price for flavor in _flavors(members) if (price := _price(flavor)) is not None
+    }
     if not prices:
         raise ValueError(
             "holds no model_id with input_price_per_million_tokens and output_price_per_million_tokens"
         )
-    version = members.get("version")
+    version = members.get("version") if isinstance(members, dict) else None
     return PriceTable(version if isinstance(version, str) and version else written, prices)
+
+
+def _flavors(members: Any) -> list[Any]:
+    """The public catalogue is a list of models with the flavors of each; the table shipped is one list of flavors."""
+    models = members if isinstance(members, list) else [members]
+    listed = [model.get("flavors") for model in models if isinstance(model, dict)]
+    flavors = [each for each in listed if isinstance(each, list)]
+    if not flavors:
+        raise ValueError("must hold lists `flavors`, like the public catalogue of Nebius")
+    return list(itertools.chain(*flavors))
 
 
 def _price(flavor: Any) -> Price | None:
     if not isinstance(flavor, dict) or not isinstance(flavor.get("model_id"), str):
         return None
-    read_price = _dollars(flavor.get("input_price_per_million_tokens"))
-    written = _dollars(flavor.get("output_price_per_million_tokens"))
+    read_price = dollars(flavor.get("input_price_per_million_tokens"))
+    written = dollars(flavor.get("output_price_per_million_tokens"))
     if read_price is None:
         return None
     return Price.of(read_price, written or Decimal(0))  # embeddings have no output
 
 
-def _dollars(value: Any) -> Decimal | None:
-    """A number, or text that is one."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+def dollars(value: Any) -> Decimal | None:
+    """A number, or text that is one; None where it is none, or more than a price can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
-        number = Decimal(value)
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
     return number if number.is_finite() and 0 <= number <= MOST else None

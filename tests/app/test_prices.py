@@ -126,12 +126,36 @@ def test_a_downloaded_catalogue_takes_the_place_of_the_shipped_one(tmp_path):
     assert known.version.startswith("20"), "the day it was written"
 
 
+def test_the_public_catalogue_is_read_as_nebius_serves_it(tmp_path):
+    models = [
+        {
+            "name": f"Model-{number}",
+            "status": "active",
+            "flavors": [
+                {
+                    "model_id": f"org/Model-{number}",
+                    "max_model_len": 262144,
+                    "input_price_per_million_tokens": number,
+                    "output_price_per_million_tokens": 2 * number,
+                }
+            ],
+        }
+        for number in (1, 2)
+    ]
+    (tmp_path / "models.json").write_text(json.dumps([*models, {"name": "odd"}, 7]), "utf-8")
+
+    assert price_table.read(tmp_path / "models.json").prices == {
+        "org/Model-1": Price.of(1, 2),
+        "org/Model-2": Price.of(2, 4),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "must hold a list `flavors`"),
+        ("[]", "must hold lists `flavors`"),
         ('{"flavors": []}', "holds no model_id"),
         (None, "cannot be read: No such file"),
     ],
