@@ -13,12 +13,17 @@
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
     ├── KeyMissing              404  no such key
+    ├── VersionMissing          404  no such version of the configuration is kept
     ├── WrongMethod             405  the path exists, the method does not
     ├── ForbiddenOrigin         403  without keys, asked by a web page from elsewhere
     ├── ClientTooSlow           408  the rest of the request did not come
     ├── KeyConflict             409  the key cannot be made or changed so
+    ├── ConfigurationReadOnly   409  the configuration's file cannot be written
+    ├── ConfigurationChanged    412  the configuration's file is not the version that was to be replaced
     ├── TooLarge                413  the body is over the limit
     ├── WrongMediaType          415  not JSON, or a compressed body
+    ├── ConfigurationInvalid    422  the text is no configuration that can come into force
+    ├── VersionUnsaid           428  a change of the configuration does not say which version it replaces
     ├── LimitReached            429  a limit of the key, its user, the model or the gateway, with Retry-After
     │   ├── LimitTooSmall            the request asks for more than the whole limit: never, as it is
     │   └── BudgetSpent              the money of the day or the month is spent
@@ -29,6 +34,7 @@
     ├── LimitsUnknown           503  what counts the limits is gone, and none may be admitted without it
     ├── NoStore                 503  there is no database, or it does not answer
     ├── Stopping                503  the gateway stops, and its time to finish is over
+    ├── NoSpace                 507  the disk of the configuration's file is full
     └── UpstreamFailure              the upstream, not the client, is at fault
         ├── UpstreamRefused     4xx  its answer to the client's own mistake, passed on
         │   ├── ContextTooLong       the prompt is longer than the model's context
@@ -202,6 +208,12 @@ class KeyMissing(Failure):
     code = "key_not_found"
 
 
+class VersionMissing(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "version_not_found"
+
+
 class WrongMethod(Failure):
     status = 405
     type = "invalid_request_error"
@@ -220,6 +232,18 @@ class KeyConflict(Failure):
     code = "key_conflict"
 
 
+class ConfigurationReadOnly(Failure):
+    status = 409
+    type = "invalid_request_error"
+    code = "configuration_read_only"
+
+
+class ConfigurationChanged(Failure):
+    status = 412
+    type = "invalid_request_error"
+    code = "configuration_changed"
+
+
 class TooLarge(Failure):
     status = 413
     type = "invalid_request_error"
@@ -230,6 +254,18 @@ class WrongMediaType(Failure):
     status = 415
     type = "invalid_request_error"
     code = "unsupported_media_type"
+
+
+class ConfigurationInvalid(Failure):
+    status = 422
+    type = "invalid_request_error"
+    code = "configuration_invalid"
+
+
+class VersionUnsaid(Failure):
+    status = 428
+    type = "invalid_request_error"
+    code = "if_match_missing"
 
 
 class LimitReached(Failure):
@@ -292,6 +328,12 @@ class Stopping(Failure):
 
     def __init__(self, message: str = "The gateway is stopping: ask again.") -> None:
         super().__init__(message, headers={"retry-after": "1", "connection": "close"})
+
+
+class NoSpace(Failure):
+    status = 507
+    type = "api_error"
+    code = "no_space"
 
 
 class UpstreamFailure(Failure):

@@ -56,6 +56,13 @@ def set_up(level: str, file: Path | None, secrets: Iterable[str]) -> Sink:
     return sink
 
 
+def learn(secrets: Iterable[str]) -> None:
+    """From here on, no line of the standard library's logging holds these."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonLines):
+            handler.formatter.learn(secrets)
+
+
 class Handler(logging.Handler):
     """Hands the standard library's log records to the sink."""
 
@@ -77,7 +84,12 @@ class JsonLines(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        known = {secret for secret in secrets if len(secret) >= SHORTEST}
+        self._secrets: Sequence[str] = ()
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """From here on, these are struck out too."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= SHORTEST)}
         self._secrets = sorted(known, key=len, reverse=True)  # one may be a part of another
 
     def format(self, record: logging.LogRecord) -> str:

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app import config
 from app.breaker import Circuit
+from app.configuration import Configuration
 from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
 from app.health import Doctor
@@ -20,10 +23,12 @@ from app.keys.keyring import Keyring
 from app.limits import opening
 from app.logs import ExchangeLog
 from app.metrics import Metrics, Watched, collect_stale_gauges
+from app.missing import Roll
 from app.readiness import READINESS, Readiness
 from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
+from app.routing import catalogue
 from app.setup import InForce, Setup
 from app.setups import Setups
 from app.sink import Sink
@@ -40,19 +45,26 @@ before that each tells its client.
 def create_app(  # noqa: PLR0913 - what a worker is given
     settings: config.Config,
     sink: Sink,
+    file: Path,
     *,
     hash_key: str = "",
     signing_key: str = "",
     limiter: Limiter | None = None,
     workers: int | None = None,
 ) -> Door:
-    """The gateway as one ASGI application; its lifespan opens and closes what it needs."""
+    """The gateway as one ASGI application; its lifespan opens and closes what it needs.
+
+    The settings are those of the file, which is looked at from then on.
+    """
     metrics = Metrics()
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
     signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
     keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
     keeping = Keeping(settings.store, metrics.unwritten)
-    setups = Setups(counters, metrics, hash_key, limiter)
+    inventory = Inventory(
+        lambda: in_force.setup.sources, lambda: in_force.setup.settings.router.catalogue_seconds
+    )
+    setups = Setups(counters, metrics, hash_key, limiter, inventory.listed)
     lasting = _Lasting(
         sink=sink,
         metrics=metrics,
@@ -61,8 +73,10 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         journal=Journal([metrics.read, ExchangeLog(sink).read, setups.speeds.read, *keeping.readers]),
         keys=keys,
         registry=Registry(settings, keys, keeping.store, signs=not signing_key),
+        inventory=inventory,
     )
-    return _Gateway(lasting, setups, settings, UserHash(hash_key)).door
+    in_force = InForce(setups.of(settings))
+    return _Gateway(lasting, setups, in_force, file, UserHash(hash_key)).door
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class _Lasting:
     journal: Journal
     keys: Keyring
     registry: Registry
+    inventory: Inventory
     readiness: Readiness = field(default_factory=Readiness)
 
 
@@ -83,15 +98,17 @@ class _Gateway:
     """One worker: what lasts, around the setup in force."""
 
     def __init__(
-        self, lasting: _Lasting, setups: Setups, settings: config.Config, user_hash: UserHash
+        self, lasting: _Lasting, setups: Setups, in_force: InForce, file: Path, user_hash: UserHash
     ) -> None:
         self._lasting = lasting
-        self._in_force = InForce(setups.of(settings))
-        self._inventory = Inventory(lambda: self._sources)
-        self._swapping = Swapping(setups.of, self._in_force, [self._reconfigured])
+        self._setups = setups
+        self._in_force = in_force
+        self._roll = Roll(lambda: self._in_force.setup.settings, catalogue.shipped())
+        self._swapping = Swapping(self._made, in_force, [self._reconfigured])
+        self._configuration = Configuration(file, self._swapping, in_force, lasting.metrics.configuration)
         relay = Relay(self._in_force, lasting.keys, lasting.journal, lasting.readiness, user_hash)
         surface = api.build(self._parts(relay), self._lifespan)
-        self.door = Door(relay, surface, settings.server.cors_origins)
+        self.door = Door(relay, surface, in_force.setup.settings.server.cors_origins)
 
     @property
     def _sources(self) -> Mapping[str, Source]:
@@ -107,6 +124,8 @@ class _Gateway:
             held.push_async_callback(lasting.counters.stop)
             await lasting.counters.start()
             await held.enter_async_context(self._swapping.held())
+            await held.enter_async_context(self._configuration.held())
+            await held.enter_async_context(lasting.inventory.held(self._roll.call))
             watch = asyncio.ensure_future(lasting.metrics.watch(self._watched()))
             held.callback(watch.cancel)
             lasting.readiness.ready = True
@@ -122,6 +141,7 @@ class _Gateway:
             circuits=self._circuits,
             redis_gone=self._lasting.counters.gone,
             queues=self._queues,
+            missing=self._roll.missing,
         )
 
     def _parts(self, relay: Relay) -> api.Parts:
@@ -130,14 +150,20 @@ class _Gateway:
             relay=relay,
             keys=lasting.keys,
             registry=lasting.registry,
-            inventory=self._inventory,
+            inventory=lasting.inventory,
             in_force=self._in_force,
+            configuration=self._configuration,
             doctor=Doctor(
-                self._inventory,
+                lasting.inventory,
                 lambda: lasting.sink.lost,
                 self._circuits,
                 lasting.counters.gone,
-                (*lasting.keeping.checks, *lasting.registry.checks),
+                (
+                    *lasting.keeping.checks,
+                    *lasting.registry.checks,
+                    self._configuration.check,
+                    self._roll.check,
+                ),
             ),
             readiness=lasting.readiness,
             metrics=lasting.metrics if settings.metrics.enabled else None,
@@ -148,6 +174,11 @@ class _Gateway:
             ),
         )
 
+    def _made(self, settings: config.Config, before: Setup) -> Setup:
+        """A setup that may come into force. Raises CannotStart and ValueError."""
+        self._lasting.registry.look_who_is_let_in(settings)
+        return self._setups.of(settings, before)
+
     def _reconfigured(self, before: Setup, setup: Setup) -> None:
         """Another setup is in force: what holds a part of the configuration by itself gets the new one."""
         settings = setup.settings
@@ -156,7 +187,10 @@ class _Gateway:
         self._lasting.metrics.forget(
             name for name, source in before.sources.items() if setup.sources.get(name) is not source
         )
+        self._lasting.inventory.wake()
         self.door.let_in(settings.server.cors_origins)
+        if settings.logs.level != before.settings.logs.level:
+            logging.getLogger().setLevel(settings.logs.level.upper())
 
     def _circuits(self) -> Mapping[str, Sequence[Circuit]]:
         return {name: source.circuits() for name, source in self._sources.items()}

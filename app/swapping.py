@@ -1,7 +1,7 @@
 """Another configuration comes into force while calls run: at one moment for all calls that begin then."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from app import config
@@ -34,27 +34,38 @@ class Swapping:
         finally:
             await self._close()
 
-    async def swap(self, settings: config.Config) -> None:
-        """Put this configuration into force. Raises CannotStart, ValueError; then all is as it was."""
+    @asynccontextmanager
+    async def prepared(self, settings: config.Config) -> AsyncGenerator[Callable[[], None]]:
+        """Hold a setup of this configuration ready: what the block gets puts it into force, at once.
+
+        Raises CannotStart and ValueError.
+        """
         before = self._in_force.setup
         setup = await asyncio.to_thread(self._make, settings, before)
-        await _started(_only_in(setup, before))
+        new = _only_in(setup, before)
+        await _started(new)
+        try:
+            yield lambda: self._commit(before, setup)
+        finally:
+            if self._in_force.setup is not setup:
+                await _closed(new)
+
+    def _commit(self, before: Setup, setup: Setup) -> None:
         term = self._in_force.replace(setup)
         for told in self._told:
             told(before, setup)
         self._terms = [each for each in (*self._terms, term) if each.has_calls]
-        gone = _only_in(before, setup)
-        if gone:
-            closing = asyncio.ensure_future(_close_after(gone, self._terms, settings.server.drain_seconds))
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+        closing = asyncio.ensure_future(
+            _close_after(_only_in(before, setup), self._terms, setup.settings.server.drain_seconds)
+        )
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _close(self) -> None:
         for closing in self._closing:
             closing.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
-        for source in self._in_force.setup.sources.values():
-            await source.close()
+        await _closed(self._in_force.setup.sources.values())
 
 
 async def _started(sources: Sequence[Source]) -> None:
@@ -71,8 +82,12 @@ async def _close_after(sources: Sequence[Source], terms: Sequence[Term], seconds
     try:
         await asyncio.gather(*(term.over(seconds) for term in terms))
     finally:
-        for source in sources:
-            await source.close()
+        await _closed(sources)
+
+
+async def _closed(sources: Iterable[Source]) -> None:
+    for source in sources:
+        await source.close()
 
 
 def _only_in(setup: Setup, other: Setup) -> list[Source]:

@@ -6,11 +6,11 @@ uvicorn imports `application` in every worker; what the command line decided rea
 import gc
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from starlette.types import ASGIApp
 
 from app import config, logs
+from app.config.secrets import secrets_of
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
@@ -24,12 +24,14 @@ def application() -> ASGIApp:
     """The gateway of the configuration file that the environment names."""
     path = Path(os.environ[CONFIG])
     settings = config.load(path, config.read_environment(path.absolute().parent))
-    sink = logs.set_up(settings.logs.level, settings.logs.file, _secrets(settings))
+    own = [os.environ.get(name, "") for name in (HASH_KEY, SIGNING_KEY)]
+    sink = logs.set_up(settings.logs.level, settings.logs.file, [*own, *secrets_of(settings)])
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set
 
     app = create_app(
         settings,
         sink,
+        path,
         hash_key=os.environ.get(HASH_KEY, ""),
         signing_key=os.environ.get(SIGNING_KEY, ""),
         workers=int(os.environ.get(COUNT, "1")),
@@ -40,23 +42,3 @@ def application() -> ASGIApp:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     return app
-
-
-def _secrets(settings: config.Config) -> list[str]:
-    """Every credential of the configuration: what no log line may hold."""
-    secrets = [os.environ.get(name, "") for name in (HASH_KEY, SIGNING_KEY)]
-    for upstream in settings.upstreams.values():
-        if isinstance(upstream, config.HttpSettings):
-            secrets += [value.get_secret_value() for value in upstream.headers.values()]
-        if isinstance(upstream, config.HTTP_KINDS) and upstream.api_key is not None:
-            secrets.append(upstream.api_key.get_secret_value())
-    for url in (settings.redis.url, settings.store.url):
-        if url is not None:
-            secrets += _passwords(url.get_secret_value())
-    return secrets
-
-
-def _passwords(url: str) -> list[str]:
-    """A URL's password, as it is written there and as it is."""
-    written = urlsplit(url).password or ""
-    return [written, unquote(written)]

@@ -20,7 +20,7 @@ MAX_DEPTH = 32
 Path: TypeAlias = tuple[str | int, ...]
 Value: TypeAlias = str | int | float | bool | None
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAG_NAME = re.compile(r" '![^']*'")
@@ -90,7 +90,7 @@ def parse(text: str) -> tuple[Node | None, tuple[Problem, ...]]:
         line = text.count("\n", 0, found.start()) + 1
         mark = Mark(line, found.start() - text.rfind("\n", 0, found.start()))
         return None, (Problem(mark, (), f"the character U+{ord(found[0]):04X} is not allowed in YAML"),)
-    reading = _Reading(yaml.parse(text, Loader=_LOADER))
+    reading = _Reading(yaml.parse(text, Loader=LOADER))
     try:
         return reading.document(), tuple(reading.problems)
     except _Stop as stop:
@@ -129,33 +129,35 @@ class _Reading:
         next(self._events)
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise _Stop(_mark(after), (), "a second document starts here; the file must hold one")
+            raise _Stop(mark_of(after), (), "a second document starts here; the file must hold one")
         return root
 
     def _node(self, event: yaml.Event, path: Path) -> Node:
         node = self._alias(event, path) if isinstance(event, yaml.AliasEvent) else self._fresh(event, path)
         if self._count > MAX_NODES:
-            raise _Stop(_mark(event), path, f"more than {MAX_NODES} values, counting what aliases repeat")
+            raise _Stop(mark_of(event), path, f"more than {MAX_NODES} values, counting what aliases repeat")
         if len(path) + node.height > MAX_DEPTH:
-            raise _Stop(_mark(event), path, f"nested more than {MAX_DEPTH} levels deep")
+            raise _Stop(mark_of(event), path, f"nested more than {MAX_DEPTH} levels deep")
         return node
 
     def _alias(self, event: yaml.AliasEvent, path: Path) -> Node:
         node = self._anchors.get(str(event.anchor))
         if node is None:
-            raise _Stop(_mark(event), path, "an alias (*) whose anchor (&) is not complete before it")
+            raise _Stop(mark_of(event), path, "an alias (*) whose anchor (&) is not complete before it")
         self._count += node.size
         return node
 
     def _fresh(self, event: yaml.Event, path: Path) -> Node:
         self._count += 1
         if len(path) > MAX_DEPTH:
-            raise _Stop(_mark(event), path, f"nested more than {MAX_DEPTH} levels deep")
+            raise _Stop(mark_of(event), path, f"nested more than {MAX_DEPTH} levels deep")
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
         if event.tag not in {None, "!", _TEXT_TAG} or (event.tag and not isinstance(event, yaml.ScalarEvent)):
-            self.problems.append(Problem(_mark(event), path, "a tag (!) is not accepted here; leave it out"))
+            self.problems.append(
+                Problem(mark_of(event), path, "a tag (!) is not accepted here; leave it out")
+            )
         if isinstance(event, yaml.ScalarEvent):
-            node: Node = Scalar(_mark(event), event.value, plain=event.implicit[0])
+            node: Node = Scalar(mark_of(event), event.value, plain=event.implicit[0])
         else:
             node = self._collection(event, path)
         if event.anchor is not None:
@@ -169,18 +171,18 @@ class _Reading:
         nodes = [node for _, node in members.values()]
         size = 1 + sum(node.size for node in nodes)
         height = 1 + max((node.height for node in nodes), default=0)
-        return Collection(_mark(event), members, is_mapping, size, height)
+        return Collection(mark_of(event), members, is_mapping, size, height)
 
     def _items(self, path: Path) -> Iterator[tuple[str | int, tuple[Mark, Node]]]:
         index = 0
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            yield index, (_mark(event), self._node(event, (*path, index)))
+            yield index, (mark_of(event), self._node(event, (*path, index)))
             index += 1
 
     def _members(self, path: Path) -> Iterator[tuple[str | int, tuple[Mark, Node]]]:
         lines: dict[str, int] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            mark = _mark(event)
+            mark = mark_of(event)
             key = self._node(event, path)
             if not isinstance(key, Scalar):
                 raise _Stop(mark, path, "a name must be text; quote a value that starts with { or [")
@@ -196,7 +198,8 @@ class _Reading:
                 yield key.text, (mark, value)
 
 
-def _mark(event: yaml.Event) -> Mark:
+def mark_of(event: yaml.Event) -> Mark:
+    """Where it begins."""
     assert event.start_mark is not None
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 

@@ -1,5 +1,6 @@
 """/admin/keys: the keys of the database, managed by keys that may."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.config.settings import Settings
 from app.contracts import Caller, Priority
 from app.errors import AdminOnly
-from app.keys.keyring import Keyring
+from app.keys import Callers
 from app.keys.wanted import MOST_GRACE_SECONDS, WantedKey
 from app.registry import Registry
 from routers import bodies
@@ -65,14 +66,21 @@ class Rotation(Settings):
     )
 
 
-def router(keys: Keyring, registry: Registry) -> APIRouter:
+def administrators(keys: Callers) -> Callable[[Request, Response], Caller]:
+    """What finds out who asks, and refuses those that may not."""
+
     def administrator(request: Request, response: Response) -> Caller:
         caller = keys.identify(dict(request.scope["headers"]))
         if not caller.admin:
-            raise AdminOnly("This key may not manage keys: ask with one that was made with admin.")
+            raise AdminOnly("This key may not use /admin: ask with one that was made with admin.")
         response.headers["cache-control"] = "no-store"
         return caller
 
+    return administrator
+
+
+def router(keys: Callers, registry: Registry) -> APIRouter:
+    administrator = administrators(keys)
     routes = APIRouter(prefix="/admin", tags=["admin"])
     allowed = [Depends(administrator)]
 

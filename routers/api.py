@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from app.configuration import Configuration
 from app.errors import BadRequest, Failure, UnknownPath, WrongMethod
 from app.health import Doctor
 from app.inventory import Inventory
@@ -26,6 +27,7 @@ from routers import (
     admin,
     chat,
     completions,
+    configuration,
     docs,
     embeddings,
     ephemeral,
@@ -60,6 +62,7 @@ SHOWN = (
     WantedGrant,
     WantedKey,
     admin.Rotation,
+    configuration.Rollback,
 )
 """Bodies and events that FastAPI does not meet in any signature, since the relay reads and writes them."""
 
@@ -79,6 +82,7 @@ class Parts:
     registry: Registry
     inventory: Inventory
     in_force: InForce
+    configuration: Configuration
     doctor: Doctor
     readiness: Readiness
     metrics: Metrics | None
@@ -121,6 +125,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     app.include_router(route.router(parts.keys, parts.in_force))
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
+    app.include_router(configuration.router(parts.keys, parts.configuration))
     app.include_router(usage.router(parts.keys, parts.reporter))
     app.include_router(health.router(parts.doctor, parts.readiness))
     if parts.metrics is not None:

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 
 from app.errors import BadRequest, ClientLeft, TooLarge, WrongMediaType
 from app.invalid import faults
+from app.yaml_source import MAX_BYTES as MAX_YAML_BYTES
 
 MAX_BYTES = 64 * 1024
 
@@ -27,6 +28,28 @@ async def read(request: Request, model: type[ModelT]) -> ModelT:
 
 async def bounded(request: Request, most: int) -> bytes:
     """The body, JSON by its header, of at most so many bytes."""
+    body = await _read(request, most)
+    if body:
+        _must_be(request, "application/json", "JSON")
+    return body
+
+
+async def yaml(request: Request) -> str:
+    """The body as the text of a configuration."""
+    body = await _read(request, MAX_YAML_BYTES)
+    _must_be(request, "application/yaml", "the configuration's text")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not valid UTF-8.") from None
+
+
+def _must_be(request: Request, media_type: str, what: str) -> None:
+    if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
+        raise WrongMediaType(f"Send {what} with 'content-type: {media_type}'.")
+
+
+async def _read(request: Request, most: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
@@ -37,7 +60,4 @@ async def bounded(request: Request, most: int) -> bytes:
             pieces.append(piece)
     except ClientDisconnect:
         raise ClientLeft("The client closed the connection before its request was whole.") from None
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if size and kind != "application/json":
-        raise WrongMediaType("Send JSON with 'content-type: application/json'.")
     return b"".join(pieces)

@@ -17,15 +17,18 @@ REFUSED: Mapping[int, str] = {
     403: "The key may not do this, or this host name is not served.",
     404: "There is no such thing.",
     409: "A conflict: the upstream, or what is there already, does not let it be.",
+    412: "What is there is not the version that the request names.",
     413: "The body is too large.",
     415: "The body is not JSON, or is compressed.",
-    422: "The upstream refuses it: a member has the wrong value.",
+    422: "A member has the wrong value: the upstream refuses it, or it is no valid configuration.",
+    428: "The request does not say which version it replaces.",
     429: "A rate limit is reached; Retry-After says when to come back, where that is known.",
     500: "A defect of the gateway.",
     501: "The model's upstream does not offer this operation.",
     502: "The upstream's answer was broken, or it does not accept the gateway's credentials.",
     503: "The upstream cannot be reached, or is overloaded.",
     504: "The upstream did not answer in time.",
+    507: "The disk is full.",
 }
 
 

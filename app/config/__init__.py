@@ -15,7 +15,7 @@ from app.config.prices import Price, Prices
 from app.config.routing import Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
-from app.config.text import read_text
+from app.config.text import read_text, version_of
 from app.config.upstreams import (
     HTTP_KINDS,
     Demo,
@@ -63,14 +63,22 @@ __all__ = [
     "Vllm",
     "When",
     "load",
+    "of_text",
     "read_environment",
+    "read_text",
+    "version_of",
 ]
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Config:
     """Read and check the file; raises one ConfigError with all its faults."""
+    return of_text(read_text(path), path, environment)
+
+
+def of_text(text: str, path: Path, environment: Mapping[str, str]) -> Config:
+    """Check this text as that of the file; raises one ConfigError with all its faults."""
     name = str(path)
-    root, problems = parse(read_text(path))
+    root, problems = parse(text)
     faults = [
         Fault(name, problem.mark.line, problem.mark.column, dotted(problem.path), problem.message)
         for problem in problems
@@ -100,4 +108,5 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         logs=sections.logs,
         warnings=tuple(map(str, in_order(oddities(sections, document)))),
         hidden=frozenset(document.hidden),
+        version=version_of(text),
     )

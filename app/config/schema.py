@@ -88,6 +88,10 @@ class Server(Settings):
     drain_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
         default=30.0, description="how long running calls may finish after a stop was asked for"
     )
+    watch_seconds: Annotated[float, Field(ge=0, le=3600), FromText] = Field(
+        default=0.5,
+        description="how often this file is looked at, to put its changes into force; 0 is never",
+    )
 
 
 class Fallback(Settings):
@@ -295,10 +299,13 @@ class Sections(Settings):
 
 
 class Config(Sections):
-    """The file, valid, with what is odd about it; `hidden` are the values that hold a variable's value."""
+    """The file, valid, with what is odd about it; `hidden` are the values that hold a variable's value, `version` is
+    that of its text.
+    """
 
     warnings: tuple[str, ...] = ()
     hidden: frozenset[Path] = Field(default=frozenset(), exclude=True, repr=False)
+    version: str = Field(default="", exclude=True)
 
     def redacted(self) -> dict[str, Any]:
         """The settings in force as plain values, for people to read: no secret, no text of the environment."""

@@ -1,5 +1,6 @@
 """A file's text, bounded and in UTF-8."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from app.config.faults import ConfigError, Fault
@@ -22,6 +23,11 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _unreadable(path, line, "not valid UTF-8") from None
+
+
+def version_of(text: str) -> str:
+    """A name for this text, which another text does not have: 16 digits of its SHA-256."""
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _unreadable(path: Path, line: int, reason: str) -> ConfigError:

@@ -41,7 +41,7 @@ def raised(kind: type[errors.Failure]) -> Iterator[type[errors.Failure]]:
 
 
 def test_the_endpoints_are_those_of_the_document():
-    document = create_app(config.load(DEFAULT, {}), Sink(2)).surface.openapi()
+    document = create_app(config.load(DEFAULT, {}), Sink(2), DEFAULT).surface.openapi()
 
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     [rows] = tables(API, "## Endpoints")

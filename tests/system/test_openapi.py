@@ -51,7 +51,7 @@ KEYS = f'keys: [{{id: admin, sha256: {sha256(ADMIN.encode()).hexdigest()}, model
 settings_shown = config.load(ROOT / "hyperbridge.yaml", {}).model_copy(
     update={"store": config.Store(url=None)}  # it keeps nothing: its database would stand in the repository
 )
-surface = create_app(settings_shown, Sink(2)).surface
+surface = create_app(settings_shown, Sink(2), ROOT / "hyperbridge.yaml").surface
 document = schemathesis.openapi.from_dict(surface.openapi())
 
 
