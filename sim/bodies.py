@@ -48,10 +48,14 @@ class Speech:
 
     def parts(self) -> Iterator[Part]:
         """The tokens of the answer, as many as may be sent."""
-        thought = "reasoning" if self.script.dialect == "vllm" else "reasoning_content"
-        thoughts = (Part(thought, f"thought{number} ") for number in range(self.script.reasoning))
+        thoughts = (Part(self._thought, f"thought{number} ") for number in range(self.script.reasoning))
         said = self._arguments() if self.script.tool else (Part(CONTENT, text) for text in self.task.text())
         return islice(chain(thoughts, said), self._most())
+
+    @property
+    def _thought(self) -> str:
+        """What a thought is called."""
+        return self.script.thoughts or ("reasoning" if self.script.dialect == "vllm" else "reasoning_content")
 
     def _arguments(self) -> Iterator[Part]:
         pieces = list(self.task.text())
@@ -110,7 +114,7 @@ class Speech:
     def _message(self, parts: list[Part]) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", CONTENT: _joined(parts, CONTENT)}
         if self.script.reasoning:
-            message[parts[0].member if parts else "reasoning_content"] = _joined(parts, "reasoning")
+            message[self._thought] = _joined(parts, self._thought)
         if self.script.tool:
             call = self._call(_joined(parts, ARGUMENTS), first=True)
             message |= {CONTENT: None, "tool_calls": [call]}

@@ -26,6 +26,9 @@ class Script:
 
     chunks: int = _member(8, "words in the answer, each one chunk and one token")
     reasoning: int = _member(0, "thoughts before the answer, each one chunk and one token")
+    thoughts: str = _member(
+        "", "what thoughts are called; else as the kind does", needs="reasoning reasoning_content"
+    )
     tool: bool = _member(
         default=False, meaning="a tool call in the place of text, its arguments in `chunks` chunks"
     )

@@ -156,6 +156,7 @@ async def test_thoughts_come_before_the_answer_and_are_counted(direct):
     answer = await asked(direct, "reasoning=3&chunks=2", stream=True, stream_options={"include_usage": True})
     vllm = await asked(direct, "reasoning=3&dialect=vllm", stream=True)
     whole = (await asked(direct, "reasoning=3&chunks=2")).json()["choices"][0]["message"]
+    named = (await asked(direct, "reasoning=1&thoughts=reasoning")).json()["choices"][0]["message"]
 
     assert pieces(answer, "reasoning_content") == ["thought0 ", "thought1 ", "thought2 "]
     assert pieces(answer) == ["word0 ", "word1 "]
@@ -163,6 +164,7 @@ async def test_thoughts_come_before_the_answer_and_are_counted(direct):
     assert chunks(answer)[-1]["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
     assert len(pieces(vllm, "reasoning")) == 3
     assert whole["reasoning_content"] == "thought0 thought1 thought2 "
+    assert named["reasoning"] == "thought0 "
 
 
 async def test_a_tool_call_comes_with_its_arguments_in_pieces(direct):
