@@ -134,7 +134,7 @@ async def test_a_request_is_answered_in_its_mode(fence: Fence, upstream, client,
         assert system["content"].startswith(MODES[named["mode"]].lens if "mode" in named else "Give the same")
         assert others == asked["messages"]
     names = [*(MODES[named["mode"]].presets if "mode" in named else ()), *named.get("preset", ())]
-    wanted = {}
+    wanted: dict[str, object] = {}
     for name in names:
         wanted |= {member: json.loads(value) for member, value in PRESETS[name].members.items()}
     assert wanted.items() <= sent.items()

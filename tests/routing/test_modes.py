@@ -7,6 +7,7 @@ import pytest
 
 from app import config
 from app.config.manner_rules import SHIPPED_MODES
+from app.contracts import Thinking
 from app.routing.modes import Mode, modes, presets, read_modes, read_presets
 from app.routing.templates import Templates
 
@@ -162,7 +163,7 @@ def test_a_wrong_preset_is_told_with_its_place(text: str, message: str, tmp_path
 
 
 def test_thinking_written_as_on_and_off_is_text():
-    assert {mode.thinking for mode in SHIPPED.values()} <= set(get_args(config.routing.Thinking))
+    assert {mode.thinking for mode in SHIPPED.values()} <= set(get_args(Thinking))
     assert (SHIPPED["deep"].thinking, SHIPPED["quick"].thinking) == ("on", "off")
 
 
