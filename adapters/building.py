@@ -118,7 +118,8 @@ class _Server:
         self.breaker = Breaker(settings.breaker or NEVER_OPENS, checked=checks_seconds > 0)
         self.upstream = Breaking(server, self.breaker)
         own = {"authorization": f"Bearer {key}"} if key else {}
-        self.directory = Directory(url, headers | own, tls)
+        listing = nebius.LISTING if isinstance(settings, config.Nebius) else "models"
+        self.directory = Directory(url, headers | own, tls, listing)
         self.checking = Checking(self.directory, self.breaker, checks_seconds)
 
     async def close(self) -> None:

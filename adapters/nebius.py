@@ -11,6 +11,9 @@ from app.wire import Members
 
 SCHEMA_NAME = "answer"
 
+LISTING = "models?verbose=true"
+"""The list that tells of each model its context, what it takes and what it costs."""
+
 FREE_TIERS = frozenset({b'"flex"', b'"no-limit"'})
 """Tiers of service that take nothing of the rate limits."""
 

@@ -24,6 +24,7 @@ from app.limits import opening
 from app.logs import ExchangeLog
 from app.metrics import Metrics, Watched, collect_stale_gauges
 from app.missing import Roll
+from app.model_metrics import ModelMetrics
 from app.readiness import READINESS, Readiness
 from app.registry import Registry
 from app.relay import Relay
@@ -103,7 +104,11 @@ class _Gateway:
         self._lasting = lasting
         self._setups = setups
         self._in_force = in_force
-        self._roll = Roll(lambda: self._in_force.setup.settings, catalogue.shipped())
+        self._roll = Roll(
+            lambda: in_force.setup.settings,
+            catalogue.shipped(),
+            ModelMetrics(lasting.metrics.registry).read,
+        )
         self._swapping = Swapping(self._made, in_force, [self._reconfigured])
         self._configuration = Configuration(file, self._swapping, in_force, lasting.metrics.configuration)
         relay = Relay(self._in_force, lasting.keys, lasting.journal, lasting.readiness, user_hash)
@@ -141,7 +146,6 @@ class _Gateway:
             circuits=self._circuits,
             redis_gone=self._lasting.counters.gone,
             queues=self._queues,
-            missing=self._roll.missing,
         )
 
     def _parts(self, relay: Relay) -> api.Parts:

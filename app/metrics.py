@@ -27,7 +27,6 @@ from app.circuit_metrics import CircuitMetrics, Circuits
 from app.configuration_metrics import ConfigurationMetrics
 from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
-from app.model_metrics import ModelMetrics
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
 from app.usage import Usage
 from app.version import VERSION
@@ -55,7 +54,6 @@ class Watched:
     circuits: Callable[[], Circuits]
     redis_gone: Callable[[], bool]
     queues: Callable[[], Queues]
-    missing: Callable[[], Mapping[str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +179,6 @@ class Metrics:
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
         self._circuits = CircuitMetrics(registry)
-        self._models = ModelMetrics(registry)
         self._queues = QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
@@ -279,7 +276,6 @@ class Metrics:
                 self._connections.labels(upstream).set(number)
             self._circuits.read(watched.circuits())
             self._queues.read(watched.queues())
-            self._models.read(watched.missing())
 
     def forget(self, upstreams: Iterable[str]) -> None:
         """These upstreams are gone, or others now, which begin to count anew."""

@@ -201,3 +201,7 @@ class Router(Settings):
     candidates: Annotated[int, Field(ge=1, le=16), FromText] = Field(
         default=3, description="models that are tried one after the other, the best first"
     )
+    catalogue_seconds: Annotated[float, Field(ge=0, le=86_400), FromText] = Field(
+        default=300.0,
+        description="how often upstreams are asked which models they have, the first time at the start; 0 is never by itself",
+    )

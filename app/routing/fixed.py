@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from app.contracts import Call, Caller, ModelCard, Plan, Route
 from app.errors import ForbiddenModel, UnknownModel
-from app.routing.listed import NOTHING, Address, Listed, names
+from app.routing.listed import NOTHING, Address, Listed, may_use, names
 from app.routing.nearest import nearest
 
 _SHOWN = 5
@@ -82,8 +82,7 @@ class Fixed:
     def _may_use(self, caller: Caller, address: Address) -> bool:
         """Whether the key's own list has it, by one of its names at its upstream."""
         upstream, model = address
-        card = self._listed().card(upstream, model) or ModelCard(model)
-        return any(caller.may_use(f"{upstream}/{name}") for name in names(card))
+        return may_use(caller, upstream, self._listed().card(upstream, model) or ModelCard(model))
 
     def _no_adapter(self, caller: Caller, upstream: str, model: str) -> NoReturn:
         base, _, adapter = model.rpartition(":")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.contracts import ModelCard
+from app.contracts import Caller, ModelCard
 
 Address = tuple[str, str]
 """An upstream, and its own name for a model."""
@@ -58,3 +58,8 @@ def names(card: ModelCard) -> Sequence[str]:
     if card.parent is None or card.id.startswith(f"{card.parent}:"):
         return (card.id,)
     return (card.id, f"{card.parent}:{card.id}")
+
+
+def may_use(caller: Caller, upstream: str, card: ModelCard) -> bool:
+    """Whether the caller's key has it, by one of its names at its upstream."""
+    return any(caller.may_use(f"{upstream}/{name}") for name in names(card))
