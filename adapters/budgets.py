@@ -1,16 +1,14 @@
 """What an upstream allows, as one worker knows it, and what is taken of it: together with all others that count it."""
 
 import asyncio
-import itertools
 import math
-import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from adapters.shared_limits import SharedLimit, new_lease
 from app.limits.counters import Counter, Counters, Demand, Verdict, part
 from app.pace import Caution, Pace
-from app.ratelimit_headers import MOST, Limits, Measure
+from app.ratelimit_headers import Limits, Measure
 
 MEASURES: tuple[Measure, ...] = ("requests", "tokens")
 LEAST_MISSING = 0.5
@@ -36,7 +34,7 @@ class Allowed:
 
 
 @dataclass(slots=True)
-class Grant:
+class Ration:
     """What a call was given of the budget; given back once."""
 
     demands: Sequence[Demand]
@@ -55,14 +53,15 @@ class Budget:
     def __init__(
         self, allowed: Allowed, suffix: str, counters: Counters, changed: Callable[[], None]
     ) -> None:
+        configured: Mapping[Measure, int | None] = {"requests": allowed.requests, "tokens": allowed.tokens}
         self._names: Mapping[Measure, str] = {
             measure: f"upstream:{allowed.name}{suffix}:{measure}" for measure in MEASURES
         }
         self._counters = counters
         self._changed = changed
-        self._paces: Mapping[Measure, Pace] = {
-            "requests": Pace(allowed.requests),
-            "tokens": Pace(allowed.tokens),
+        self._paces: Mapping[Measure, Pace] = {each: Pace(configured[each]) for each in MEASURES}
+        self._shared: Mapping[Measure, SharedLimit] = {
+            each: SharedLimit(counters, self._names[each], configured[each]) for each in MEASURES
         }
         self._caution = Caution()
         self.limited = allowed.requests is not None or allowed.tokens is not None
@@ -79,12 +78,9 @@ class Budget:
         """The part of a request that calls have become dearer by and did not take yet."""
         self._last_used: dict[str, tuple[float, float]] = {}
         """How much of each counter was used when one looked last, and when that was."""
-        self._told_limits: dict[Measure, int] = {}
-        self._untold: dict[Measure, int] = {}
-        """Limits that the upstream has told, and those of them that the other workers are not told yet."""
         self._learnt = -math.inf
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        """What is being corrected or told beside the calls."""
+        self._agreeing: asyncio.Task[None] | None = None
+        """What tells the other workers, beside the calls."""
         self._closed = False
 
     def limit(self, measure: Measure) -> int | None:
@@ -109,20 +105,21 @@ class Budget:
                 demands.append((counter, min(amount, counter.limit)))
         return demands
 
-    async def take(self, demands: Sequence[Demand]) -> Grant | None:
+    async def take(self, demands: Sequence[Demand]) -> Ration | None:
         """A part of the budget, where it has so much now."""
-        grant = await self._try(demands)
-        if grant is None and await self._learns(demands):
+        ration = await self._try(demands)
+        if ration is None and await self._learns(demands):
             return await self._try([
                 (self._counter(self._measure(each)) or each, amount) for each, amount in demands
             ])
-        return grant
+        return ration
 
-    async def _try(self, demands: Sequence[Demand]) -> Grant | None:
-        lease = _lease()
+    async def _try(self, demands: Sequence[Demand]) -> Ration | None:
+        lease = new_lease()
         verdict = await self._counters.take(demands, lease)
         now = _now()
-        self._note(demands, verdict.used, now)
+        for (counter, _), used in zip(demands, verdict.used, strict=True):
+            self._last_used[counter.name] = used, now
         if verdict.refused is not None:
             self.ready = now + verdict.wait_seconds
             return None
@@ -132,27 +129,27 @@ class Budget:
         if self._measure(counter) == "requests":
             owed = self._owed + 1 / self._caution.share(now) - amount
             self._owed = min(max(owed, 0.0), 1.0)
-        return Grant(demands, lease, verdict, now, self.granted)
+        return Ration(demands, lease, verdict, now, self.granted)
 
-    def settle(self, grant: Grant, tokens: int, *, sent: bool = True) -> None:
-        """Say what was used of a grant."""
+    def settle(self, ration: Ration, tokens: int, *, sent: bool = True) -> None:
+        """Say what was used of a ration."""
         self.granted -= not sent
         dearer = 1 / self._caution.share(_now())
         spent = [
             (amount if self._measure(counter) == "requests" else math.ceil(tokens * dearer)) if sent else 0
-            for counter, amount in grant.demands
+            for counter, amount in ration.demands
         ]
-        self._counters.give(grant.demands, spent, grant.lease, grant.verdict)
-        if any(less < amount for less, (_, amount) in zip(spent, grant.demands, strict=True)):
+        self._counters.give(ration.demands, spent, ration.lease, ration.verdict)
+        if any(less < amount for less, (_, amount) in zip(spent, ration.demands, strict=True)):
             self._changed()
 
-    def refuse(self, grant: Grant, pause_seconds: float | None) -> None:
+    def refuse(self, ration: Ration, pause_seconds: float | None) -> None:
         """The upstream said 429 to this call, and when to come again: until then nobody gets anything."""
         now = _now()
-        self._caution.refuse(grant.asked, now)
-        self.settle(grant, 0)
+        self._caution.refuse(ration.asked, now)
+        self.settle(ration, 0)
         if pause_seconds is not None:
-            counter = grant.demands[0][0]
+            counter = ration.demands[0][0]
             limit = part(counter, self._counters.share)
             self._counters.raise_to(
                 counter, limit - 1 + pause_seconds * limit / 60
@@ -166,16 +163,19 @@ class Budget:
         end = math.inf if limits.window_seconds is None else now + limits.window_seconds
         for measure in MEASURES:
             level = limits.of(measure)
-            if level is not None:
-                if self._told_limits.get(measure) != level.limit and self._counters.share == 1:
-                    self._told_limits[measure] = self._untold[measure] = level.limit
-                self._paces[measure].hear(level, end, asked, granted if measure == "requests" else 0)
+            if level is not None and self._paces[measure].hear(
+                level, end, asked, granted if measure == "requests" else 0
+            ):
+                self._shared[measure].heard = level.limit
                 self.limited = True
         if limits.over_limit:
             self.over_limit += 1
             self._caution.warn(asked, now)
-        if self._untold or self._is_short(now):
-            self._beside("agree", self._agree)
+        if self._agreeing is None and not self._closed:
+            if any(each.is_news for each in self._shared.values()):
+                self._agreeing = asyncio.ensure_future(self._agree())
+            else:
+                self._correct()
         if before != [self.limit(measure) for measure in MEASURES]:
             self._changed()
 
@@ -198,16 +198,9 @@ class Budget:
     async def close(self) -> None:
         """Nothing goes on beside the calls any more."""
         self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _beside(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do this beside the calls, where it is not being done already."""
-        if name not in self._tasks and not self._closed:
-            task = self._tasks[name] = asyncio.ensure_future(work())
-            task.add_done_callback(lambda _: self._tasks.pop(name))
+        if self._agreeing is not None:
+            self._agreeing.cancel()
+            await asyncio.wait([self._agreeing])
 
     def _measure(self, counter: Counter) -> Measure:
         return "requests" if counter.name == self._names["requests"] else "tokens"
@@ -216,10 +209,6 @@ class Budget:
         limit = self.limit(measure)
         return None if limit is None else Counter(self._names[measure], "bucket", limit)
 
-    def _note(self, demands: Sequence[Demand], used: Sequence[float], now: float) -> None:
-        for (counter, _), each in zip(demands, used, strict=True):
-            self._last_used[counter.name] = each, now
-
     def _told(self, measure: Measure, now: float) -> float:
         """How much is used by what the upstream says, and what is not in that: the requests since then, and the answers
         that are still written, which it counts when they are over.
@@ -227,17 +216,18 @@ class Budget:
         since = self.granted if measure == "requests" else self.written_tokens
         return self._paces[measure].used(now, since) * self._counters.share
 
-    def _is_short(self, now: float) -> bool:
-        """Whether more seems to be used at the upstream than is known here, by more than counts are off by."""
+    def _correct(self) -> None:
+        """Count what others used of the same account, as far as the upstream says so."""
+        now = _now()
         for measure in MEASURES:
-            limit = self.limit(measure)
-            if limit is not None:
-                used, at = self._last_used.get(self._names[measure], (0.0, now))
-                limit = max(1, int(limit * self._counters.share))
-                known = max(0.0, used - (now - at) * limit / 60)
-                if self._told(measure, now) - known > LEAST_MISSING:
-                    return True
-        return False
+            counter = self._counter(measure)
+            if counter is not None:
+                used, at = self._last_used.get(counter.name, (0.0, now))
+                known = max(0.0, used - (now - at) * part(counter, self._counters.share) / 60)
+                told = self._told(measure, now)
+                if told - known > LEAST_MISSING:
+                    self._counters.raise_to(counter, told)
+                    self._last_used[counter.name] = told, now
 
     async def _learns(self, demands: Sequence[Demand]) -> bool:
         """Whether others have been told of a larger limit: they use more than the one that is known here."""
@@ -248,78 +238,24 @@ class Budget:
         for counter, _ in demands:
             if self._last_used[counter.name][0] > part(counter, self._counters.share):
                 self._learnt = now
-                told = round(await self._look(_shared_limit(counter)))
+                measure = self._measure(counter)
+                told = await self._shared[measure].look()
                 if told > counter.limit:
-                    self._paces[self._measure(counter)].raise_to(told, now)
+                    self._paces[measure].raise_to(told, now)
                     learns = True
         return learns
 
     async def _agree(self) -> None:
-        """Bring what the upstream has told to what is counted here, and to the other workers."""
-        while self._untold:
-            await self._tell(*self._untold.popitem())
-        await self._correct()
-
-    async def _tell(self, measure: Measure, limit: int) -> None:
-        """Tell the other workers of a limit.
-
-        It is raised only from what it was, so that of two who tell the same one does. That one also takes what it has
-        grown by: at the upstream nothing comes back faster for that, so until then there is no more than before.
-        """
-        bucket = Counter(self._names[measure], "bucket", limit)
-        counter = _shared_limit(bucket)
-        known = round(await self._look(counter))
-        grown = limit - known
-        lease = _lease()
-        if grown <= 0:
-            verdict = await self._counters.take([(counter, 0)], lease)
-            self._counters.give([(counter, 0)], [grown], lease, verdict)
-            return
-        demands = [(replace(counter, limit=limit), grown), *([(bucket, grown)] if known else [])]
-        verdict = await self._counters.take(demands, lease)
-        if verdict.refused is None:
-            self._counters.give(demands, [grown] * len(demands), lease, verdict)
-
-    async def _look(self, counter: Counter) -> float:
-        """How much of it is used now."""
-        lease = _lease()
-        verdict = await self._counters.take([(counter, 0)], lease)
-        if verdict.refused is None:
-            self._counters.give([(counter, 0)], [0], lease, verdict)
-        return verdict.used[0]
-
-    async def _correct(self) -> None:
-        """Count what others used of the same account, as far as the upstream says so."""
-        demands = [(counter, 0) for counter, _ in self.demands(0)]
-        if not demands:
-            return
-        lease = _lease()
-        verdict = await self._counters.take(demands, lease)
-        now = _now()
-        self._note(demands, verdict.used, now)
-        if verdict.refused is not None:  # nothing is left as it is
-            return
-        missing = [
-            max(0, round(self._told(self._measure(counter), now) - used))
-            for (counter, _), used in zip(demands, verdict.used, strict=True)
-        ]
-        self._counters.give(demands, missing, lease, verdict)
-        self._note(demands, [each + more for each, more in zip(verdict.used, missing, strict=True)], now)
+        """Tell the other workers of the limits, then count what is used by them."""
+        try:
+            while news := [each for each in MEASURES if self._shared[each].is_news]:
+                used = await self._shared[news[0]].agree()
+                self._last_used[self._names[news[0]]] = used, _now()
+            self._correct()
+            self._changed()
+        finally:
+            self._agreeing = None
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _shared_limit(counter: Counter) -> Counter:
-    """What tells all workers of a limit: how much of it is "used" is the limit. Forgotten with the month."""
-    return Counter(f"{counter.name}:limit", "window", MOST, "month")
-
-
-_names = itertools.count()
-_worker = os.urandom(6).hex()
-
-
-def _lease() -> str:
-    """A name that no other call has."""
-    return f"{_worker}-pace-{next(_names)}"

@@ -3,17 +3,16 @@
 import asyncio
 import math
 from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from adapters.budgets import LOOK_SECONDS, Allowed, Budget, Grant
+from adapters.budgets import LOOK_SECONDS, Allowed, Budget, Ration
 from app.contracts import WAIT_BOUNDS, Dropped, Outbound, Priority
-from app.errors import Failure, UpstreamLimited
+from app.errors import UpstreamLimited
 from app.limits.counters import Counters
+from app.pace import SMOOTHING, Rhythm
 from app.queueing import SHARES, FairQueue, Ticket
 
-SMOOTHING = 0.2
-FEWEST = 3
-"""How fast calls really go is believed once so many have gone; other workers use the same budget."""
 SLOWEST = 10
 """A gap longer than so many at the limit's own pace was a pause, and says nothing about the pace."""
 
@@ -37,33 +36,29 @@ class Tally:
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    """A call that waits for its turn."""
+    """A call that waits for its turn, until the latest moment; a `failure` is what it is told instead."""
 
-    turn: "asyncio.Future[Grant | None]"
     tokens: int
     since: float
     latest: float
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: UpstreamLimited | None = None
 
 
 class Lane:
     """Lets calls go at the pace of a budget, of whom not all can at once; `tally` counts how long they wait, and who may
-    not.
+    not. The first of those that wait looks for room, and wakes the next when it goes or leaves.
     """
 
     def __init__(self, allowed: Allowed, suffix: str, counters: Counters, tally: Tally) -> None:
-        self.budget = Budget(allowed, suffix, counters, self._wake)
+        self.budget = Budget(allowed, suffix, counters, self._wake_first)
         self._most = allowed.queue
         self._tally = tally
         self._running = 0
         self._queue: FairQueue[_Waiter] = FairQueue()
-        self._pump: asyncio.Task[None] | None = None
-        self._sleep: asyncio.Future[None] | None = None
-        self._last_turn = 0.0
-        self._turns = 0
-        self._gap_seconds = 0.0
+        self._rhythm = Rhythm(0.0)
         self._answer_seconds = {True: 0.0, False: 0.0}
         """How long answers take, of streams to their first content."""
-        self._closed = False
 
     @property
     def busy(self) -> bool:
@@ -72,28 +67,28 @@ class Lane:
     def waiting(self, priority: Priority) -> int:
         return self._queue.waiting(priority)
 
-    async def enter(self, outbound: Outbound) -> Grant | None:
+    async def enter(self, outbound: Outbound) -> Ration | None:
         """Hold a part of the budget; None where there is no limit. Raises UpstreamLimited where that cannot be in time."""
         self._running += 1
         try:
-            grant = await self._admit(outbound)
+            ration = await self._admit(outbound)
         except BaseException:
             self._running -= 1
             raise
         self.budget.written_tokens += outbound.answer_tokens
-        return grant
+        return ration
 
-    def leave(self, outbound: Outbound, grant: Grant | None, tokens: int, *, sent: bool = True) -> None:
+    def leave(self, outbound: Outbound, ration: Ration | None, tokens: int, *, sent: bool = True) -> None:
         """The call is over and has used so many tokens; one that was not `sent` took nothing."""
         self._end(outbound)
-        if grant is not None:
-            self.budget.settle(grant, tokens, sent=sent)
+        if ration is not None:
+            self.budget.settle(ration, tokens, sent=sent)
 
-    def refused(self, outbound: Outbound, grant: Grant | None, pause_seconds: float | None) -> None:
+    def refused(self, outbound: Outbound, ration: Ration | None, pause_seconds: float | None) -> None:
         """The upstream said 429, and when to come again."""
         self._end(outbound)
-        if grant is not None:
-            self.budget.refuse(grant, pause_seconds)
+        if ration is not None:
+            self.budget.refuse(ration, pause_seconds)
             self._tell_those_too_late()
 
     def answered(self, outbound: Outbound, seconds: float) -> None:
@@ -101,56 +96,60 @@ class Lane:
         self._answer_seconds[outbound.stream] += (seconds - self._answer_seconds[outbound.stream]) * SMOOTHING
 
     async def close(self) -> None:
-        """Nobody is let go any more."""
-        self._closed = True
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
         await self.budget.close()
 
     def _end(self, outbound: Outbound) -> None:
         self._running -= 1
         self.budget.written_tokens -= outbound.answer_tokens
 
-    async def _admit(self, outbound: Outbound) -> Grant | None:
+    async def _admit(self, outbound: Outbound) -> Ration | None:
         demands = self.budget.demands(outbound.tokens)
         if not demands:
             return None
         began = _now()
-        grant = None if self._queue else await self.budget.take(demands)
-        if grant is None:
-            return await self._wait(outbound)
+        ration = None if self._queue else await self.budget.take(demands)
+        if ration is None:
+            ration = await self._wait(outbound)
         self._tally.wait(outbound.priority, _now() - began)
-        return grant
+        return ration
 
-    async def _wait(self, outbound: Outbound) -> Grant | None:
-        loop = asyncio.get_running_loop()
-        latest = self._latest(outbound, loop.time())
+    async def _wait(self, outbound: Outbound) -> Ration | None:
+        latest = self._latest(outbound, _now())
         ticket = self._place(outbound, latest)
         waiter = ticket.item
-        timer = loop.call_at(latest, self._expire, ticket) if math.isfinite(latest) else None
         try:
-            grant = await waiter.turn
-        except asyncio.CancelledError:
-            if self._queue.remove(ticket):
-                self._wake_if_empty()
-            elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
-                self._give_back(waiter.turn.result())
-            raise
+            async with asyncio.timeout_at(latest if math.isfinite(latest) else None):
+                return await self._turn(ticket)
+        except TimeoutError:
+            raise waiter.failure or self._expired(waiter) from None
         finally:
-            if timer is not None:
-                timer.cancel()
-        self._tally.wait(outbound.priority, loop.time() - waiter.since)
-        return grant
+            self._queue.remove(ticket)
+            self._wake_first()
+
+    async def _turn(self, ticket: Ticket[_Waiter]) -> Ration | None:
+        """A part of the budget, once it is first and there is room. Raises what it is told instead."""
+        waiter = ticket.item
+        while waiter.failure is None:
+            waiter.woken.clear()
+            look = None
+            if self._queue.first() is ticket:
+                demands = self.budget.demands(waiter.tokens)
+                ration = await self.budget.take(demands) if demands else None
+                if (ration or not demands) and self._queue.go(ticket):
+                    self._rhythm.turn(_now(), SLOWEST * self.budget.turn_seconds(0).get("requests", math.inf))
+                    return ration
+                if ration is not None:  # it was told to leave meanwhile
+                    self.budget.settle(ration, 0, sent=False)
+                look = min(self.budget.ready, _now() + LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(look):
+                    await waiter.woken.wait()
+        raise waiter.failure
 
     def _latest(self, outbound: Outbound, now: float) -> float:
         """Until when it may wait: what answers take, but at most half of the time it has, is kept for its own."""
         end = min(outbound.first_by, outbound.deadline)
         return end - min(self._answer_seconds[outbound.stream], max(0.0, end - now) / 2)
-
-    def _give_back(self, grant: Grant | None) -> None:
-        if grant is not None:
-            self.budget.settle(grant, 0, sent=False)
 
     def _place(self, outbound: Outbound, latest: float) -> Ticket[_Waiter]:
         """A place in the queue. Raises UpstreamLimited where it would be of no use, or there is none."""
@@ -158,11 +157,11 @@ class Lane:
         seconds, left = self._wait_seconds(outbound, now), latest - now
         if outbound.hedge:
             raise self._dropped("hedge", seconds, "a second attempt does not wait for it.")
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(loop.create_future(), outbound.tokens, now, latest)
+        if not self._queue:
+            self._rhythm = Rhythm(now)
+        waiter = _Waiter(outbound.tokens, now, latest)
         ticket = self._queue.put(waiter, outbound.priority, outbound.caller, outbound.weight)
-        is_next = self._queue.first() is ticket
-        if is_next:  # what the others need does not hold it up
+        if self._queue.first() is ticket:  # what the others need does not hold it up
             seconds = self.budget.wait_seconds(outbound.tokens, now)
         if seconds >= left:
             self._queue.remove(ticket)
@@ -170,11 +169,6 @@ class Lane:
             raise self._dropped("late", seconds, said)
         if len(self._queue) > self._most:
             self._make_room(ticket, seconds)
-        if is_next:
-            self._wake()
-        if self._pump is None and not self._closed:
-            self._last_turn, self._turns, self._gap_seconds = now, 0, 0.0
-            self._pump = loop.create_task(self._let_go())
         return ticket
 
     def _make_room(self, ticket: Ticket[_Waiter], seconds: float) -> None:
@@ -184,15 +178,16 @@ class Lane:
             self._queue.remove(ticket)
             said = f"{len(self._queue)} calls wait already, the most that may."
             raise self._dropped("full", seconds, said)
-        self._queue.remove(last)
         self._tell(last, self._dropped("displaced", seconds, "calls of a higher priority wait."))
 
     def _wait_seconds(self, outbound: Outbound, now: float) -> float:
         """How long a call that comes now would wait, about."""
         ahead = self._queue.ahead(outbound.priority, outbound.caller, outbound.weight)
         turns = dict(self.budget.turn_seconds(outbound.tokens))
-        if self._turns >= FEWEST:  # better than a guess that all others are as large as this one
-            turns["tokens"] = self._gap_seconds
+        if (
+            self._rhythm.gap_seconds is not None
+        ):  # better than a guess that all others are as large as this one
+            turns["tokens"] = self._rhythm.gap_seconds
         a_turn = max(turns.values(), default=0.0)
         return max(0.0, self.budget.ready - now) + ahead * a_turn
 
@@ -206,76 +201,28 @@ class Lane:
         failure.blameless = True
         return failure
 
-    def _expire(self, ticket: Ticket[_Waiter]) -> None:
-        if self._queue.remove(ticket):
-            now = _now()
-            said = f"this call waited {now - ticket.item.since:.1f} s, all the time it had."
-            self._tell(ticket, self._dropped("expired", max(0.0, self.budget.ready - now), said))
+    def _expired(self, waiter: _Waiter) -> UpstreamLimited:
+        now = _now()
+        said = f"this call waited {now - waiter.since:.1f} s, all the time it had."
+        return self._dropped("expired", max(0.0, self.budget.ready - now), said)
 
     def _tell_those_too_late(self) -> None:
         """Nobody gets anything until the budget is ready again: who has less time than that need not wait for it."""
         now, ready = _now(), self.budget.ready
         for ticket in [ticket for ticket in self._queue if ticket.item.latest <= ready]:
-            self._queue.remove(ticket)
             said = f"this call would wait {ready - now:.1f} s, and has {ticket.item.latest - now:.1f} s."
             self._tell(ticket, self._dropped("late", ready - now, said))
 
-    def _tell(self, ticket: Ticket[_Waiter], failure: Failure) -> None:
-        """Tell one that does not wait any more why."""
-        if not ticket.item.turn.done():
-            ticket.item.turn.set_exception(failure)
-        self._wake_if_empty()
+    def _tell(self, ticket: Ticket[_Waiter], failure: UpstreamLimited) -> None:
+        """Let one wait no more, and tell it why."""
+        self._queue.remove(ticket)
+        ticket.item.failure = failure
+        ticket.item.woken.set()
+        self._wake_first()
 
-    async def _let_go(self) -> None:
-        """Let one call after the other go, whenever the budget has room, until nobody waits."""
-        try:
-            await self._pause()  # who waits has just been told that there is nothing
-            while self._queue:
-                demands = self.budget.demands(self._queue.first().item.tokens)
-                grant = await self.budget.take(demands) if demands else None
-                if grant is not None or not demands:
-                    self._hand_over(grant)
-                else:
-                    await self._pause()
-        finally:
-            self._pump = None
-
-    def _hand_over(self, grant: Grant | None) -> None:
-        """Give this part of the budget to whoever is next by now; tokens are settled when that call is over."""
-        while self._queue:
-            waiter = self._queue.pop()
-            if not waiter.turn.done():  # else it has been cancelled, and does not know yet
-                self._note_turn(_now())
-                waiter.turn.set_result(grant)
-                return
-        self._give_back(grant)
-
-    def _note_turn(self, now: float) -> None:
-        gap = now - self._last_turn
-        self._last_turn = now
-        if gap <= SLOWEST * self.budget.turn_seconds(0).get("requests", math.inf):
-            self._turns += 1
-            self._gap_seconds += (gap - self._gap_seconds) * (SMOOTHING if self._turns > 1 else 1.0)
-
-    async def _pause(self) -> None:
-        """Until the budget has something, or may have; others may change that, too."""
-        loop = asyncio.get_running_loop()
-        until = min(self.budget.ready, loop.time() + LOOK_SECONDS)
-        self._sleep = loop.create_future()
-        timer = loop.call_at(until, self._wake)
-        try:
-            await self._sleep
-        finally:
-            timer.cancel()
-            self._sleep = None
-
-    def _wake(self) -> None:
-        if self._sleep is not None and not self._sleep.done():
-            self._sleep.set_result(None)
-
-    def _wake_if_empty(self) -> None:
-        if not self._queue:
-            self._wake()
+    def _wake_first(self) -> None:
+        if self._queue:
+            self._queue.first().item.woken.set()
 
 
 def _now() -> float:

@@ -6,13 +6,14 @@ a call goes straight through. Each worker lets its own calls go in a fair order 
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from types import TracebackType
 from typing import TypeAlias
 
-from adapters.budgets import MEASURES, Allowed, Grant
+from adapters.budgets import MEASURES, Allowed, Ration
 from adapters.lanes import Lane, Tally
 from app import ratelimit_headers
 from app.contracts import Answer, Outbound, Queue, Upstream, Waits
@@ -41,7 +42,7 @@ class Pacing:
         self.counters = counters
         self.valve = valve
         self.tally = Tally()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: OrderedDict[str, Lane] = OrderedDict()
         self._over_limit = 0
         """Answers beyond the limit at budgets that were forgotten."""
 
@@ -52,7 +53,9 @@ class Pacing:
         """The budget that this model's calls share, and who waits for it."""
         key = model if self.allowed.per_model else ""
         lane = self._lanes.get(key)
-        if lane is None:
+        if lane is not None:
+            self._lanes.move_to_end(key)
+        else:
             if len(self._lanes) >= MOST_LANES:
                 self._forget()
             lane = self._lanes[key] = Lane(self.allowed, f":{key}" if key else "", self.counters, self.tally)
@@ -95,12 +98,12 @@ class Pacing:
 class _Held:
     """One call's answer, and its part of the budget."""
 
-    __slots__ = ("_answer", "_grant", "_inner", "_lane", "_outbound", "_paced", "_pacing")
+    __slots__ = ("_answer", "_inner", "_lane", "_outbound", "_paced", "_pacing", "_ration")
 
     def __init__(self, pacing: Pacing, outbound: Outbound) -> None:
         self._pacing = pacing
         self._outbound = outbound
-        self._grant: Grant | None = None
+        self._ration: Ration | None = None
 
     async def __aenter__(self) -> Answer:
         pacing, outbound, metered = self._pacing, self._outbound, True
@@ -110,7 +113,7 @@ class _Held:
         self._paced = metered and lane.budget.limited
         if self._paced:
             began = _now()
-            self._grant = await lane.enter(outbound)
+            self._ration = await lane.enter(outbound)
             if (
                 _now() - began > WAITED_SECONDS
             ):  # whatever time is missing now, the server is not to blame for it
@@ -146,7 +149,7 @@ class _Held:
             self._lane.budget.hear(said, asked, granted)
         if isinstance(failure, UpstreamLimited) and failure.answered and self._paced:
             pause = ratelimit_headers.pause_seconds(failure.headers.get("retry-after", ""), said)
-            self._lane.refused(self._outbound, self._grant, pause)
+            self._lane.refused(self._outbound, self._ration, pause)
         elif failure.blameless or (isinstance(failure, UpstreamUnavailable) and not failure.answered):
             self._leave(0, sent=False)
         else:
@@ -154,7 +157,7 @@ class _Held:
 
     def _leave(self, tokens: int, *, sent: bool = True) -> None:
         if self._paced:
-            self._lane.leave(self._outbound, self._grant, tokens, sent=sent)
+            self._lane.leave(self._outbound, self._ration, tokens, sent=sent)
 
     def _used_tokens(self) -> int:
         """What the upstream reported, or what came, and about what was sent."""

@@ -71,11 +71,13 @@ class Pace:
             idle -= 1
         return max(level.base, int(level.limit / SHRINKING**idle))
 
-    def hear(self, level: Level, window_end: float, asked: float, granted: int) -> None:
-        """A call that was asked at this moment was told so; news that are older than the last say nothing."""
-        if self._heard is None or asked >= self._heard.asked:
-            self._heard = _Heard(level, asked, window_end, granted, _counted(level))
-            self._raised_until = 0.0
+    def hear(self, level: Level, window_end: float, asked: float, granted: int) -> bool:
+        """A call that was asked at this moment was told so; news that are older than the last say nothing (False)."""
+        if self._heard is not None and asked < self._heard.asked:
+            return False
+        self._heard = _Heard(level, asked, window_end, granted, _counted(level))
+        self._raised_until = 0.0
+        return True
 
     def used(self, now: float, granted: int) -> float:
         """How much of it is used at the upstream, at least, by all who share the account, as far as is known.
@@ -106,6 +108,33 @@ def _counted(level: Level) -> float:
 
 _FULL_SECONDS = 61.0
 """A minute, and the second that resets are rounded up by."""
+
+
+SMOOTHING = 0.2
+FEWEST_TURNS = 3
+
+
+class Rhythm:
+    """How long it really takes from one turn to the next where calls wait: others may use the same budget, and the other
+    calls be larger or smaller than the one that asks.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._last = now
+        self._turns = 0
+        self._gap_seconds = 0.0
+
+    def turn(self, now: float, longest_seconds: float) -> None:
+        """One went now; what took longer than the longest was a pause, and says nothing."""
+        gap, self._last = now - self._last, now
+        if gap <= longest_seconds:
+            self._turns += 1
+            self._gap_seconds += (gap - self._gap_seconds) * max(SMOOTHING, 1 / self._turns)
+
+    @property
+    def gap_seconds(self) -> float | None:
+        """Once a few have gone."""
+        return self._gap_seconds if self._turns >= FEWEST_TURNS else None
 
 
 class Caution:

@@ -59,9 +59,7 @@ class _Turns:
         if not self._flows:  # nobody waits, so nobody is owed anything
             self._heap.clear()
             self._now = self.weight = 0.0
-        elif len(self._heap) > 2 * len(self._flows) + 8:
-            self._heap = [entry for entry in self._heap if self._is_current(entry)]
-            heapify(self._heap)
+        self._tidy()
 
     def next(self) -> str:
         """Whose turn it is."""
@@ -69,11 +67,12 @@ class _Turns:
             heappop(self._heap)
         return self._heap[0][2]
 
-    def take(self) -> None:
-        """Use that turn."""
-        name = self.next()
-        self._now = heappop(self._heap)[0]
-        self._push(name, self._flows[name].weight, self._now)
+    def take(self, name: str) -> None:
+        """Use its turn, which may be the next or not."""
+        flow = self._flows[name]
+        self._now = max(self._now, flow.end)
+        self._push(name, flow.weight, flow.end)
+        self._tidy()
 
     def weight_of(self, name: str, otherwise: float) -> float:
         """Of one that waits, else what it would have."""
@@ -83,6 +82,11 @@ class _Turns:
     def _push(self, name: str, weight: float, begin: float) -> None:
         flow = self._flows[name] = _Flow(weight, begin + 1 / weight, next(self._versions))
         heappush(self._heap, (flow.end, flow.version, name))
+
+    def _tidy(self) -> None:
+        if len(self._heap) > 2 * len(self._flows) + 8:
+            self._heap = [entry for entry in self._heap if self._is_current(entry)]
+            heapify(self._heap)
 
     def _is_current(self, entry: tuple[float, int, str]) -> bool:
         flow = self._flows.get(entry[2])
@@ -141,13 +145,13 @@ class FairQueue(Generic[ItemT]):
         chosen = self._classes[self._next()]
         return next(iter(chosen.lines[chosen.turns.next()]))
 
-    def pop(self) -> ItemT:
-        """Let the next one go. Raises IndexError where nobody waits."""
-        ticket = self.first()
-        self._classes[ticket.priority].turns.take()
-        self._turns.take()
-        self.remove(ticket)
-        return ticket.item
+    def go(self, ticket: Ticket[ItemT]) -> bool:
+        """This one goes, and its turn is used; False for one that does not wait any more."""
+        chosen = self._classes[ticket.priority]
+        if ticket in chosen.order:
+            chosen.turns.take(ticket.caller)
+            self._turns.take(ticket.priority)
+        return self.remove(ticket)
 
     def remove(self, ticket: Ticket[ItemT]) -> bool:
         """Stop waiting; False for one that does not wait any more."""

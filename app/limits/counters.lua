@@ -11,13 +11,14 @@
 -- A settlement is carried out once, however often it is asked for, by its mark. `give` takes the mark of its reservation
 -- away. `undo` does so too, where nobody knows whether the reservation was made; where it was not, it leaves a mark that
 -- keeps it from being made later. `charge`, for what was admitted while this server was gone, leaves a mark of its own.
--- `raise` has none: a bucket is at least so full then, however often that is said.
+-- `raise` and `lower` have none: so much of a counter is used at least, or at most, however often that is said.
 -- A bucket and a window are kept as
 -- "used at": how much was used, and when that was so (for a window: when it began); see counters.py.
 
 local BUCKET_SECONDS = {minute = 60, hour = 3600}
 local DAY = 86400
 local MOST_OWED = 3
+local BOUNDS = {raise = true, lower = true}
 local LONGEST_SECONDS = 400 * DAY
 
 local time = redis.call('TIME')
@@ -76,7 +77,7 @@ local function settled(kind, limit, period, used, change, amount, level, at)
 end
 
 local function is_fresh(mark, how)
-  if how == 'raise' then return true end
+  if BOUNDS[how] then return true end
   if how == 'charge' then return redis.call('SET', mark, 1, 'NX', 'EX', 3600) end
   if redis.call('DEL', mark) == 1 then return true end
   if how == 'undo' then redis.call('SET', mark, 1, 'EX', 3600) end
@@ -90,10 +91,12 @@ local function settle(settlement)
     local key = KEYS[name]
     if kind == 'slots' then
       redis.call('ZREM', key, settlement.lease)
-    elseif kind == 'bucket' or window_start(period, at) == window_start(period, now) then
+    elseif kind == 'bucket' or BOUNDS[settlement.how] or window_start(period, at) == window_start(period, now) then
       local used = used_of(key, kind, limit, period)
       if settlement.how == 'raise' then
         used = math.max(used, math.min(delta, MOST_OWED * limit))
+      elseif settlement.how == 'lower' then
+        used = math.min(used, delta)
       else
         used = settled(kind, limit, period, used, delta, amount, level, at)
       end

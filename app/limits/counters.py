@@ -83,7 +83,10 @@ class Counters(Protocol):
         """
 
     def raise_to(self, counter: Counter, level: float) -> None:
-        """At least so much of a bucket counts as used, from now on. Returns at once; the count follows."""
+        """At least so much of it counts as used, from now on. Returns at once; the count follows."""
+
+    def lower_to(self, counter: Counter, level: float) -> None:
+        """At most so much of it counts as used, from now on. Returns at once; the count follows."""
 
 
 def raised(counter: Counter, share: float, used: float, level: float) -> float:

@@ -68,6 +68,10 @@ class Memory:
         now = self._clock()
         self._set(counter, raised(counter, self.share, self._used(counter, now), level), now)
 
+    def lower_to(self, counter: Counter, level: float) -> None:
+        now = self._clock()
+        self._set(counter, min(self._used(counter, now), level), now)
+
     def spent(self) -> Sequence[tuple[Counter, float, float]]:
         """What is used now of each bucket and window, and the time."""
         now = self._clock()

@@ -74,7 +74,7 @@ class _Take:
 @dataclass(frozen=True, slots=True)
 class _Settlement:
     mark: str
-    how: Literal["give", "undo", "charge", "raise"]
+    how: Literal["give", "undo", "charge", "raise", "lower"]
     lease: str
     changes: Sequence[Change]
 
@@ -150,7 +150,13 @@ class Shared:
             self._owe(_Settlement(mark, "charge", "", changes[start : start + SLICE]))
 
     def raise_to(self, counter: Counter, level: float) -> None:
-        self._owe(_Settlement(f"raise:{counter.name}", "raise", "", [Change(counter, level, 0, 0, 0)]))
+        self._bound(counter, level, "raise")
+
+    def lower_to(self, counter: Counter, level: float) -> None:
+        self._bound(counter, level, "lower")
+
+    def _bound(self, counter: Counter, level: float, how: Literal["raise", "lower"]) -> None:
+        self._owe(_Settlement(f"{how}:{counter.name}", how, "", [Change(counter, level, 0, 0, 0)]))
 
     async def probe(self) -> None:
         """Raises Gone where Redis is not there, or cannot be written."""

@@ -95,7 +95,10 @@ class Surviving:
             ])
 
     def raise_to(self, counter: Counter, level: float) -> None:
-        (self._shared if self._alone is None else self._alone).raise_to(counter, level)
+        (self._alone or self._shared).raise_to(counter, level)
+
+    def lower_to(self, counter: Counter, level: float) -> None:
+        (self._alone or self._shared).lower_to(counter, level)
 
     def _charge(self, alone: Memory) -> None:
         """Tell Redis what was used without it."""

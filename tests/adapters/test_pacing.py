@@ -23,7 +23,7 @@ from app.errors import UpstreamLimited, UpstreamUnavailable
 from app.limits.counters import Counter, Counters
 from app.limits.memory import Memory
 from app.limits.shared import Shared
-from app.operations import CHAT
+from app.operations import CHAT, EMBEDDINGS, RERANK
 from app.redis_connection import connect
 from chaos.redis_server import redis_server
 from sim.limits import Limits
@@ -169,118 +169,6 @@ async def test_who_cannot_make_it_is_told_at_once_and_how_long_it_would_take(url
     assert upstream.tally.dropped["late"] == 1
 
 
-async def test_the_time_to_the_first_content_counts_where_that_is_shorter(url):
-    async with pacing(url, requests=1) as upstream:
-        await ask(upstream, asked())
-        now = asyncio.get_running_loop().time()
-
-        with pytest.raises(UpstreamLimited, match=r"has 5\.0 s"):
-            await ask(upstream, asked(seconds=1000, first_by=now + 5))
-
-
-async def test_those_that_wait_count_in_what_one_would_wait(url):
-    async with pacing(url, requests=60) as upstream:
-        await fill(upstream, 60)
-        waiting = [asyncio.ensure_future(ask(upstream, asked(seconds=60))) for _ in range(30)]
-        await eventually(lambda: upstream.lane("").waiting("normal") == 30)
-
-        with pytest.raises(UpstreamLimited) as refused:
-            await ask(upstream, asked(seconds=15))
-
-        assert 28 <= int(refused.value.headers["retry-after"]) <= 32
-        await left(waiting)
-
-
-async def test_who_waits_until_its_time_is_over_is_told_then(url):
-    async with pacing(url, requests=60) as upstream:
-        await fill(upstream, 60)
-        batch = asyncio.ensure_future(ask(upstream, asked(seconds=1.5, priority="batch")))
-        await eventually(lambda: upstream.lane("").waiting("batch") == 1)
-        others = [asyncio.ensure_future(ask(upstream, asked(priority="interactive"))) for _ in range(3)]
-
-        with pytest.raises(UpstreamLimited, match=r"waited 1\.5 s, all the time it had") as refused:
-            await batch
-
-        assert refused.value.blameless
-        assert upstream.tally.dropped["expired"] == 1
-        await left(others)
-
-
-async def test_higher_priorities_go_first(twin, url):
-    async with pacing(url, requests=240) as upstream:
-        await fill(upstream, 240)
-        order: list[Priority] = ["batch", "normal", "interactive"]
-        asking = []
-        for priority in order:
-            asking.append(
-                asyncio.ensure_future(ask(upstream, asked(f"twin?chunks={len(priority)}", priority=priority)))
-            )
-            await eventually(lambda name=priority: upstream.lane("").waiting(name) == 1)  # type: ignore[misc]
-
-        await asyncio.gather(*asking)
-
-    names = [seen.model for seen in twin.seen if seen.method == "POST"]
-    assert names == ["twin?chunks=11", "twin?chunks=6", "twin?chunks=5"]
-
-
-async def test_a_client_that_leaves_while_it_waits_leaves_no_trace(counters, url):
-    async with pacing(url, counters, requests=60) as upstream:
-        await fill(upstream, 60)
-        lane = upstream.lane("")
-        asking = [asyncio.ensure_future(ask(upstream, asked())) for _ in range(50)]
-        await eventually(lambda: lane.waiting("normal") == 50)
-
-        await left(asking)
-
-        await eventually(lambda: lane._pump is None)
-        assert not lane.busy
-        assert await used(counters, 60) <= 60
-
-
-async def test_a_turn_that_comes_as_its_call_is_cancelled_is_given_back(url):
-    memory = Memory()
-    async with pacing(url, memory, requests=6000) as upstream:
-        await fill(upstream, 6000)
-        for _ in range(20):
-            asking = asyncio.ensure_future(ask(upstream, asked("twin?head=5")))
-            await eventually(lambda: upstream.lane("").busy)
-            asking.cancel()
-            await asyncio.wait([asking])
-        assert not upstream.lane("").busy
-
-
-async def test_no_more_wait_than_may(url):
-    async with pacing(url, requests=60, queue=2) as upstream:
-        await fill(upstream, 60)
-        asking = [asyncio.ensure_future(ask(upstream, asked(priority="batch"))) for _ in range(2)]
-        await eventually(lambda: upstream.lane("").waiting("batch") == 2)
-
-        with pytest.raises(UpstreamLimited, match="2 calls wait already, the most that may"):
-            await ask(upstream, asked(priority="batch"))
-
-        higher = asyncio.ensure_future(ask(upstream, asked(priority="interactive")))
-        with pytest.raises(UpstreamLimited, match="calls of a higher priority wait"):
-            await asking[1]
-        assert upstream.tally.dropped == {"late": 0, "expired": 0, "full": 1, "displaced": 1, "hedge": 0}
-        await left([asking[0], higher])
-
-
-async def test_a_queue_of_none_refuses_at_once(url):
-    async with pacing(url, requests=60, queue=0) as upstream:
-        await fill(upstream, 60)
-
-        with pytest.raises(UpstreamLimited, match="0 calls wait already"):
-            await ask(upstream, asked())
-
-
-async def test_a_second_attempt_does_not_wait(url):
-    async with pacing(url, requests=60) as upstream:
-        await fill(upstream, 60)
-
-        with pytest.raises(UpstreamLimited, match="a second attempt does not wait"):
-            await ask(upstream, asked(hedge=True))
-
-
 async def test_a_call_that_was_never_sent_took_nothing(counters):
     async with pacing(NOWHERE, counters, requests=60) as upstream:
         for _ in range(5):  # no connection at first, then an open circuit
@@ -362,31 +250,6 @@ async def test_who_has_less_time_than_a_refusal_asks_for_is_told_at_once(url):
         await settled([refused])
 
 
-async def test_a_small_call_that_goes_first_does_not_wait_for_what_a_large_one_needs(url):
-    async with pacing(url, tokens=6000) as upstream:
-        async with upstream.open(asked("twin?chunks=2", tokens=5800)):
-            large = asyncio.ensure_future(ask(upstream, asked(tokens=6000, priority="batch")))
-            await asyncio.sleep(0.05)
-
-            began = perf_counter()
-            await ask(upstream, asked(tokens=10, seconds=20, priority="interactive"))
-            assert perf_counter() - began < 5
-            assert not large.done()
-        await left([large])
-
-
-async def test_time_is_kept_for_the_answer(url):
-    async with pacing(url, requests=60) as upstream:
-        await fill(upstream, 60)
-        for _ in range(50):
-            upstream.lane("twin").answered(asked(), 5.0)
-
-        with pytest.raises(UpstreamLimited, match="would wait"):
-            await ask(
-                upstream, asked(seconds=1.6)
-            )  # its turn comes in a second, and half of its time is its answer's
-
-
 async def test_the_upstreams_own_limit_replaces_the_configured_one():
     async with limited_twin(Limits(240, 100_000, 0.0)) as (_, url), pacing(url, requests=2) as upstream:
         assert upstream.lane("").budget.pace("requests") == 2
@@ -407,7 +270,7 @@ async def test_a_worker_hears_from_the_others_what_the_upstream_has_told_them(co
         pacing(url, counters, requests=60) as untold,
     ):
         await ask(told, asked())
-        await eventually(lambda: not told.lane("").budget._tasks)
+        await eventually(lambda: not told.lane("").budget._agreeing)
         await fill(told, 240, leaving=100)
 
         await ask(untold, asked(seconds=5))  # by the limit of 60 it would wait for more than a minute
@@ -424,10 +287,22 @@ async def test_a_limit_that_grows_gives_nothing_at_once(counters):
         limits.requests.scale = 2.0  # of what was there nothing becomes more
 
         await asyncio.gather(ask(one, asked()), ask(other, asked()))
-        await eventually(lambda: not (one.lane("").budget._tasks or other.lane("").budget._tasks))
+        await eventually(lambda: not (one.lane("").budget._agreeing or other.lane("").budget._agreeing))
 
         assert one.lane("").budget.limit("requests") == 200
         assert 96 <= await used(counters, 200) <= 106  # once, though two were told
+
+
+async def test_a_limit_that_shrinks_lets_go_what_the_upstream_would(counters):
+    limits = Limits(600, 100_000, 0.0)
+    async with limited_twin(limits) as (twin, url), pacing(url, counters, requests=600) as upstream:
+        await ask(upstream, asked())
+        await fill(upstream, 600, leaving=150)
+        limits.requests.scale = 0.5
+
+        await asyncio.gather(*(ask(upstream, asked(seconds=3)) for _ in range(100)))
+
+    assert {seen.status for seen in twin.seen if seen.method == "POST"} == {200}
 
 
 async def test_an_upstream_without_a_limit_is_paced_as_soon_as_it_tells_one():
@@ -450,7 +325,7 @@ async def test_what_others_use_of_the_same_account_is_counted(counters):
 
         await ask(upstream, asked())
 
-        await eventually(lambda: not upstream.lane("").budget._tasks)
+        await eventually(lambda: not upstream.lane("").budget._agreeing)
         assert 36 <= await used(counters, 60) <= 44
 
 
@@ -478,13 +353,14 @@ async def test_models_that_are_counted_apart_do_not_share_a_budget(url):
             await ask(upstream, asked("twin?chunks=1", seconds=1))
 
 
-async def test_budgets_of_models_are_bounded(url, monkeypatch):
+async def test_of_the_budgets_of_models_the_one_used_longest_ago_is_forgotten(url, monkeypatch):
     monkeypatch.setattr("adapters.pacing.MOST_LANES", 3)
+    models = [f"twin?chunks={number + 1}" for number in range(4)]
     async with pacing(url, requests=5, per_model=True) as upstream:
-        for number in range(10):
-            await ask(upstream, asked(f"twin?chunks={number + 1}"))
+        for number in (0, 1, 2, 0, 3):
+            await ask(upstream, asked(models[number]))
 
-        assert len(upstream._lanes) == 3
+        assert list(upstream._lanes) == [models[2], models[0], models[3]]
 
 
 @pytest.mark.parametrize(
@@ -513,6 +389,14 @@ async def test_what_can_wait_goes_around_the_limits_of_nebius(counters, outbound
 
         assert twin.seen[-1].json().get("service_tier") == tier
         assert round(await used(counters, 60) + 0.4) == takes
+
+
+@pytest.mark.parametrize("operation", [EMBEDDINGS, RERANK])
+def test_embeddings_and_reranks_of_batch_jobs_take_of_the_limits(operation):
+    body = b'{"model":"m","input":"x"}'
+    outbound = Outbound(operation, "m", body, stream=False, headers=(), deadline=0.0, priority="batch")
+
+    assert nebius.Valve(("batch", "hedge")).turn(outbound) == (outbound, True)
 
 
 async def test_flex_can_be_turned_off(url, twin):
@@ -553,17 +437,6 @@ async def test_without_a_limit_there_is_no_queue_no_task_and_hardly_a_cost():
 
     assert len(asyncio.all_tasks()) == 1
     assert paced - plain < 50  # about 2 on an idle machine
-
-
-async def test_closing_ends_what_waits_in_the_background(url):
-    async with pacing(url, requests=60) as upstream:
-        await fill(upstream, 60)
-        asking = asyncio.ensure_future(ask(upstream, asked()))
-        await eventually(lambda: upstream.lane("").waiting("normal") == 1)
-        await upstream.close()
-
-        assert upstream.lane("")._pump is None
-        await left([asking])
 
 
 @asynccontextmanager

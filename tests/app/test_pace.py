@@ -15,6 +15,7 @@ from app.pace import (
     WINDOW_SECONDS,
     Caution,
     Pace,
+    Rhythm,
 )
 from app.ratelimit_headers import Level
 from sim.limits import Bucket
@@ -57,6 +58,7 @@ def test_older_news_say_nothing():
     told(pace, Level(60), at=5)
 
     assert pace.limit(10) == 72
+    assert not pace.hear(Level(60), math.inf, 9, 0)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,23 @@ def test_no_more_is_said_to_be_used_than_is(steps, limit):
                 granted += 1
                 told(pace, Level(limit, int(bucket.level)), now, granted=granted)
         assert pace.used(now, granted) <= limit - bucket.level + 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("turns", "gap"),
+    [
+        ([1, 2], None),  # too few to tell
+        ([1, 3, 6], 2.0),
+        ([1, 3, 6, 66, 68], 2.0),  # a minute was a pause
+        ([2, 4, 6, 8, 10, 15], 2.6),  # a fifth of what is new, once there are more than five
+    ],
+)
+def test_the_pace_of_turns_is_the_mean_of_a_few_and_then_follows(turns, gap):
+    rhythm = Rhythm(100.0)
+    for turn in turns:
+        rhythm.turn(100.0 + turn, 10.0)
+
+    assert rhythm.gap_seconds == (None if gap is None else pytest.approx(gap))
 
 
 def test_a_refusal_costs_more_than_a_warning_and_both_are_forgiven():

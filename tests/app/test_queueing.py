@@ -25,8 +25,14 @@ def filled(places) -> FairQueue[Any]:
     return queue
 
 
+def pop(queue: FairQueue[Any]) -> Any:
+    first = queue.first()
+    assert queue.go(first)
+    return first.item
+
+
 def drained(queue: FairQueue[Any]) -> list[Any]:
-    return [queue.pop() for _ in range(len(queue))]
+    return [pop(queue) for _ in range(len(queue))]
 
 
 def bound(priority: Priority, key: str, before: int, classes, keys) -> float:
@@ -80,7 +86,7 @@ def test_nobody_starves_however_many_come_after_it(priority, key, crowd):
     for turn in range(most + 1):
         for place in crowd:
             queue.put(("late", turn), place[0], place[1], WEIGHTS[place[1]])
-        if queue.pop() == "mine":
+        if pop(queue) == "mine":
             break
 
     assert not queue.remove(mine)
@@ -105,7 +111,7 @@ def test_the_shares_of_keys_come_to_their_weights(weights):
         for _ in range(weight * rounds):
             queue.put(name, "normal", str(name), weight)
 
-    went = Counter(queue.pop() for _ in range(sum(weights) * (rounds - 1)))
+    went = Counter(pop(queue) for _ in range(sum(weights) * (rounds - 1)))
 
     for name, weight in enumerate(weights):
         assert abs(went[name] - weight * (rounds - 1)) <= len(weights) + weight / min(weights)
@@ -119,7 +125,7 @@ def test_a_key_that_asks_one_call_at_a_time_gets_its_share_and_no_more():
 
     went: Counter = Counter()
     for _ in range(200):
-        name = queue.pop()
+        name = pop(queue)
         went[name] += 1
         if name == "single":
             queue.put("single", "normal", "single")
@@ -132,11 +138,11 @@ def test_nobody_saves_up_turns_while_away():
     for _ in range(100):
         queue.put("here", "normal", "here")
     for _ in range(50):
-        queue.pop()
+        pop(queue)
     for _ in range(50):
         queue.put("late", "normal", "late")
 
-    went = Counter(queue.pop() for _ in range(20))
+    went = Counter(pop(queue) for _ in range(20))
 
     assert abs(went["late"] - went["here"]) <= 1
 
@@ -203,8 +209,16 @@ class Waiting(RuleBasedStateMachine):
     @rule()
     def pop(self):
         first = self.queue.first()
-        assert self.queue.pop() is first.item
+        assert self.queue.go(first)
+        assert not self.queue.go(first)
         self.tickets.remove(first)
+
+    @precondition(lambda self: self.tickets)
+    @rule(data=st.data())
+    def go_out_of_turn(self, data):
+        ticket = data.draw(st.sampled_from(self.tickets))
+        assert self.queue.go(ticket)
+        self.tickets.remove(ticket)
 
     @precondition(lambda self: self.tickets)
     @rule(data=st.data())

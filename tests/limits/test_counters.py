@@ -234,6 +234,22 @@ async def test_a_bucket_is_raised_to_a_level_however_many_say_so(place: Place):
     assert await used(several[0], HOUR) == pytest.approx(300, abs=0.5)
 
 
+async def test_a_bucket_and_a_window_are_lowered_to_a_level_however_many_say_so(place: Place):
+    several = [place.counters() for _ in range(3)]
+    await several[0].take([(HOUR, 90), (DAY, 90)], "one")
+
+    for each in several * 2:
+        for counter in (HOUR, DAY):
+            each.lower_to(counter, 40)
+            each.lower_to(counter, 95)
+        await paid(each)
+
+    assert await used(several[0], HOUR) == pytest.approx(40, abs=0.5)
+    assert await used(several[0], DAY) == 40
+    several[0].raise_to(DAY, 50)
+    assert await used(several[0], DAY) == 50
+
+
 async def test_numbers_beyond_all_bounds_stop_nothing(redis):
     shared = Shared(connect(redis.url, 5.0), "beyond", 5.0)
     shared.start()

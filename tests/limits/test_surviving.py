@@ -180,6 +180,13 @@ async def test_a_level_is_raised_alone_too_and_told_afterwards(counters, server)
     await eventually(lambda: used(server, HOUR) > 49, BACK_SECONDS)
 
 
+async def test_a_level_is_lowered_alone_too(counters, server):
+    server.freeze()
+    assert admitted((await ask(counters, 60))[0]) == 50
+    counters.lower_to(HOUR, 20)
+    assert admitted((await ask(counters, 60))[0]) == 30
+
+
 async def test_what_was_admitted_alone_is_told_at_the_stop(server):
     counters = await surviving(server, share=1.0)
     server.freeze()
