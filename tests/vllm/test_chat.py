@@ -72,14 +72,26 @@ async def test_usage_in_every_chunk_stays_where_it_was_asked_for(client):
     assert all("usage" in event for event in events)
 
 
-async def test_thinking_is_switched_on_by_the_request_and_arrives_apart_from_the_answer(client, gateway):
-    body = chat(chat_template_kwargs={"enable_thinking": True})
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"chat_template_kwargs": {"enable_thinking": True}},
+        {"hyperbridge": {"thinking": "on"}},
+        {"reasoning_effort": "low"},
+    ],
+    ids=str,
+)
+async def test_thinking_is_switched_on_by_the_request_and_arrives_apart_from_the_answer(
+    client, gateway, wish
+):
+    body = chat(**wish)
 
     message = (await asked(client, body))["choices"][0]["message"]
     *events, _ = await streamed(client, body)
 
     deltas = [event["choices"][0]["delta"] for event in events]
     assert message["content"] is None
-    assert message["reasoning"] == "".join(delta.get("reasoning") or "" for delta in deltas)
+    for name in ("reasoning", "reasoning_content"):
+        assert message[name] == "".join(delta.get(name) or "" for delta in deltas)
     assert not any(delta.get("content") for delta in deltas)
     await logged(gateway, '"reasoning_tokens":12,')  # in its streams vLLM counts fewer
