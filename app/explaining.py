@@ -1,0 +1,87 @@
+"""Why a text would go where: what `hyperbridge router explain` writes, from the configuration alone."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from app import config
+from app.contracts import Call, Caller, ModelCard, Route
+from app.decision import Candidate
+from app.operations import CHAT, OPERATIONS
+from app.price_table import Price
+from app.prices import Prices, prices
+from app.routing.building import router
+from app.routing.features import shown
+from app.routing.kept import Kept
+from app.routing.listed import NOTHING
+from app.routing.router import Explanation
+from app.routing.speeds import Speed
+from app.wire import Request
+from app.wishes import wishes
+
+_ANYBODY = Caller("anybody")
+_LIKELIEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An outlook without upstreams: all of them are well, and nothing but prices is known of them."""
+
+    prices: Prices
+
+    def operations(self, upstream: str) -> Collection[str]:
+        return {operation.name for operation in OPERATIONS.values()}
+
+    def healthy(self, upstream: str) -> bool:
+        return True
+
+    def card(self, upstream: str, model: str) -> ModelCard | None:
+        return None
+
+    def adapters(self, upstream: str, model: str) -> Collection[str]:
+        return ()
+
+    def speed(self, route: Route) -> Speed | None:
+        return None
+
+    def price(self, route: Route) -> Price | None:
+        return self.prices.of(route)
+
+
+def explained(settings: config.Config, body: Mapping[str, object]) -> Explanation:
+    """What would be decided for this chat. Raises BadRequest where it is none, ValueError and ConfigError where a file
+    that the configuration names cannot be used.
+    """
+    request = Request.parse(msgspec.json.encode(body), CHAT)
+    call = Call("", CHAT, request.for_upstreams(), _ANYBODY, (), 0.0, wishes=wishes({}, request))
+    return router(settings, lambda: NOTHING, Written(prices(settings)), Kept()).explain(call)
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """An explanation for people."""
+    decision, plan = explanation.decision, explanation.plan
+    seen = (f"{name}={value}" for name, value in shown(explanation.features).items() if value)
+    yield f"seen        {', '.join(seen)}"
+    if decision is not None:
+        yield f"mode        {decision.mode or 'none'} (by {decision.rule or decision.by})"
+        likely = sorted(decision.probabilities.items(), key=lambda pair: -pair[1])[:_LIKELIEST]
+        if likely:
+            yield f"likely      {', '.join(f'{mode} {probability:.2f}' for mode, probability in likely)}"
+        if explanation.words:
+            yield f"because of  {', '.join(map(repr, explanation.words))}"
+        for candidate in decision.candidates:
+            yield _told(candidate)
+    if explanation.failure is not None:
+        yield f"refused     {explanation.failure.message}"
+    if plan is not None:
+        yield f"goes to     {', then '.join(f'{route.upstream}/{route.model}' for route in plan.routes)}"
+        members = ", ".join(f"{name} {value.decode()}" for name, value in plan.routes[0].defaults.items())
+        yield f"with        {members or 'no parameters'}; thinking {plan.routes[0].thinking}"
+        yield f"lens        {len(plan.lens)} characters"
+
+
+def _told(candidate: Candidate) -> str:
+    if candidate.against:
+        return f"  not       {candidate.name}: {', '.join(candidate.against)}"
+    return f"  {candidate.score:.3f}     {candidate.name}: {', '.join(candidate.reasons)}"
