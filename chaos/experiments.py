@@ -7,7 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from chaos import conservation, deadline, failover, limits, pacing, soak
+from chaos import conservation, deadline, failover, limits, pacing, reload, soak
 from chaos.findings import Finding
 from chaos.redis_server import redis_server
 from chaos.serving import gateway_of, twin
@@ -77,11 +77,17 @@ async def _pacing(order: Order) -> Sequence[Finding]:
         )
 
 
+async def _reload(order: Order) -> Sequence[Finding]:
+    order.said("reload: an alias changes while two workers answer, for about ten seconds")
+    return reload.findings(await reload.swap())
+
+
 EXPERIMENTS: Mapping[str, Experiment] = {
     "failover": _failover,
     "deadline": _deadline,
     "conservation": _conservation,
     "limits": _limits,
     "pacing": _pacing,
+    "reload": _reload,
     "soak": _soak,
 }

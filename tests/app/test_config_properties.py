@@ -186,7 +186,7 @@ def test_the_parser_in_c_and_the_one_in_python_read_the_same_tree_at_the_same_pl
     text = dumped(tree)
     with pytest.MonkeyPatch.context() as patch:
         read = parse(text)
-        patch.setattr(yaml_source, "_LOADER", yaml.SafeLoader)
+        patch.setattr(yaml_source, "LOADER", yaml.SafeLoader)
         assert parse(text) == read
 
 
