@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from app.contracts import ModelCard, Source
 from app.errors import UpstreamFailure
 from app.routing.listed import NOTHING, Listed
+
+_log = logging.getLogger("hyperbridge")
 
 FRESH_SECONDS = 10.0
 START_SECONDS = 1.0
@@ -72,6 +75,7 @@ class Inventory:
     async def held(self, heard: Callable[[Stocks], None]) -> AsyncGenerator[None]:
         """Ask by itself until the block ends: at once, when woken, and now and then; what was heard is told each time."""
         asking = asyncio.ensure_future(self._run(heard))
+        asking.add_done_callback(_told_if_failed)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_SECONDS):
@@ -87,11 +91,11 @@ class Inventory:
 
     async def _run(self, heard: Callable[[Stocks], None]) -> None:
         while True:
+            self._woken.clear()
             every_seconds = self._every_seconds()
             if every_seconds:
                 heard(await self.stocks())
             self._begun.set()
-            self._woken.clear()
             pause = every_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause or None):
@@ -112,3 +116,8 @@ class Inventory:
             self._stocks[name] = Stock(self._stocks[name].cards, now, failure)
         else:
             self._stocks[name] = Stock(cards, now)
+
+
+def _told_if_failed(asking: asyncio.Future[None]) -> None:
+    if not asking.cancelled():
+        _log.critical("upstreams are not asked for their models any more", exc_info=asking.exception())

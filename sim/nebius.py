@@ -17,7 +17,13 @@ MODELS = (
     "meta-llama/Meta-Llama-3.1-70B-Instruct",
     "mistralai/Mistral-Large-Instruct-2407",
     "Qwen/Qwen2.5-Coder-32B-Instruct",
+    "deepseek-ai/DeepSeek-V4-Flash-0731",
+    "google/gemma-3-27b-it",
+    "openai/gpt-oss-120b",
+    "Qwen/Qwen3-235B-A22B-Instruct-2507",
 )
+IMAGES = frozenset({"google/gemma-3-27b-it"})
+"""Those that take images."""
 CREDENTIALS = "Couldn't authenticate. Reason: "
 CONTEXT_TOKENS = 131_072
 _PAGES = ("/chat/completions", "/completions", "/embeddings", "/rerank", "/responses")
@@ -57,8 +63,11 @@ class Nebius:
             "pricing": {"prompt": "0.0000002", "completion": "0.0000006"},
             "per_request_limits": None,
         }
-        card = {"object": "model", "created": 1700000000, "owned_by": "system", **(more if verbose else {})}
-        return as_json({"object": "list", "data": [{"id": name, **card} for name in self._models]})
+        card = {"object": "model", "created": 1700000000, "owned_by": "system"}
+        cards = [
+            {"id": name, **card, **(more | _abilities(name) if verbose else {})} for name in self._models
+        ]
+        return as_json({"object": "list", "data": cards})
 
     def admit(self, seen: Seen, request: Mapping[str, Any], now: float) -> Admitted | Reply:
         faults = _faults(seen.page.removeprefix("/v1"), request)
@@ -91,6 +100,11 @@ class Nebius:
         if self._limits is not None and seen in self._metered:
             self._metered.discard(seen)
             self._limits.settle(seen.sent_tokens, now)
+
+
+def _abilities(name: str) -> Mapping[str, Any]:
+    takes = "text+image" if name in IMAGES else "text"
+    return {"architecture": {"modality": f"{takes}->text"}, "supported_features": ["tools", "json_mode"]}
 
 
 def _faults(page: str, request: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -65,6 +65,9 @@ async def test_its_catalogue_tells_prices_when_asked():
     assert {"twin", "deepseek-ai/DeepSeek-V3"} <= {card["id"] for card in cards}
     assert "pricing" not in cards[0]
     assert {"pricing", "context_length"} <= verbose[0].keys()
+    takes = {card["id"]: card["architecture"]["modality"] for card in verbose}
+    assert takes["google/gemma-3-27b-it"] == "text+image->text"
+    assert takes["twin"] == "text->text"
 
 
 @pytest.mark.parametrize("stream", [False, True])
