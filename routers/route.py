@@ -1,7 +1,7 @@
 """POST /v1/route: where a request would go, and why; no model is asked."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -88,6 +88,7 @@ def router(keys: Callers, in_force: InForce) -> APIRouter:
             asyncio.get_running_loop().time(),
             wishes=wishes(headers, parsed),
         )
+        await setup.bounds.check(call)
         return _routed(call, setup)
 
     return routes
@@ -101,7 +102,6 @@ def _operation(members: Members) -> Operation:
 
 
 def _routed(call: Call, setup: Setup) -> Routed:
-    setup.bounds.check(call)
     explained = setup.routing.explain(call)
     decision = explained.decision or Decision()
     return Routed(
@@ -134,7 +134,7 @@ def _candidate(each: Candidate) -> CandidateShown:
     )
 
 
-def _routes(plan: Plan | None) -> Sequence[RouteShown]:
+def _routes(plan: Plan | None) -> list[RouteShown]:
     if plan is None:
         return []
     return [

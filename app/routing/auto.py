@@ -69,16 +69,18 @@ class Auto:
         modes: Mapping[str, Mode],
         offered: Mapping[str, Plan],
         *,
+        general: Sequence[str],
         entry: Callable[[str], Entry | None],
         classifier: Callable[[], Classifier | None],
         outlook: Outlook,
         kept: Kept,
     ) -> None:
-        """`entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them."""
+        """`general` are the names offered where a mode lists none. `entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them."""
         self._settings = settings
         self._rules = rules(settings)
         self._modes = modes
         self._offered = offered
+        self._general = general
         self._entry = entry
         self._load = classifier
         self._outlook = outlook
@@ -152,9 +154,8 @@ class Auto:
         return Decision(self._settings.default_mode or "", probabilities=likely)
 
     def _offers_in(self, mode: Mode | None) -> Sequence[Offer]:
-        if mode is None or mode.models is None:
-            return list(self._offers.values())
-        return [self._offers[name] for name in mode.models]
+        listed = mode.models if mode is not None else None
+        return [self._offers[name] for name in (self._general if listed is None else listed)]
 
     def _adapted(self, offer: Offer, lora: str | None) -> Offer:
         """With the mode's LoRA adapter, where the upstream has it for this model."""

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app import config
-from app.config.manner_rules import SHIPPED_TEMPLATES
 from app.routing import catalogue
 from app.routing.auto import Auto, Classifier
 from app.routing.candidates import Outlook
-from app.routing.configured import defaults, manners_of_names, offered, plans
+from app.routing.configured import defaults, general, manners_of_names, offered, plans
 from app.routing.fixed import Fixed
-from app.routing.glossary import SHIPPED as SHIPPED_GLOSSARY
 from app.routing.kept import Kept
 from app.routing.listed import Listed
 from app.routing.manner import Manners
@@ -22,12 +20,13 @@ from app.routing.templates import Templates
 def router(settings: config.Config, listed: Callable[[], Listed], outlook: Outlook, kept: Kept) -> Router:
     """The router of this configuration. Raises ValueError and ConfigError where a file that it names cannot be used."""
     known = modes(settings.modes)
-    manners = Manners(known, presets(settings.presets), _templates(settings.templates))
+    manners = Manners(known, presets(settings.presets), Templates.of(settings.templates))
     named = plans(settings, manners)
     auto = Auto(
         settings.router,
         known,
         offered(settings, named),
+        general=general(settings),
         entry=lambda model: catalogue.shipped().find(model),
         classifier=_classifier(settings.router.classifier),
         outlook=outlook,
@@ -52,9 +51,3 @@ def _shipped() -> Classifier:
     from app.routing import classifier  # noqa: PLC0415
 
     return classifier.shipped()
-
-
-def _templates(settings: config.Templates) -> Templates:
-    folders = [SHIPPED_TEMPLATES, *(each for each in (settings.folder,) if each is not None)]
-    glossaries = [SHIPPED_GLOSSARY, *(each for each in (settings.glossary,) if each is not None)]
-    return Templates.load(folders, glossaries)

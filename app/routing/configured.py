@@ -1,6 +1,6 @@
 """From the configuration to plans: what each name stands for, and where else its calls may go."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -46,6 +46,18 @@ def offered(settings: config.Config, named: Mapping[str, Plan]) -> Mapping[str, 
                 routes = _Routes(f"{upstream}/*", upstreams, Manner())
                 direct[name] = Plan((routes.first(config.Model(upstream=upstream, model=model)),))
     return {**named, **direct}
+
+
+def general(settings: config.Config) -> Sequence[str]:
+    """The names that `auto` chooses from where a mode lists none: each model once, and names that have a mode or a
+    template of their own only where there are no others.
+    """
+    plain = {
+        (model.upstream, model.model): alias
+        for alias, model in reversed(settings.models.items())
+        if not (model.mode or model.template)
+    }
+    return [alias for alias in settings.models if alias in plain.values()] or list(settings.models)
 
 
 def manners_of_names(settings: config.Config) -> Mapping[str, Wishes]:

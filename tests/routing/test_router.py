@@ -1,0 +1,208 @@
+"""From a call to its plan: what the client says counts, and what the configuration says stands behind it."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import config
+from app.contracts import Caller, Plan
+from app.errors import BadRequest, ForbiddenModel, UnknownModel
+from app.explaining import Written, explained, lines
+from app.outbound import asks_usage_itself
+from app.prices import prices
+from app.routing.building import router
+from app.routing.defaults import members_to_set
+from app.routing.kept import Kept
+from app.routing.lens import lensed
+from app.routing.listed import NOTHING
+from app.routing.router import Router
+from app.routing.thinking import way_of
+from tests.routing.asking import asking, call
+
+CONFIGURATION = """
+upstreams: {demo: {kind: demo}}
+models:
+  plain: demo/plain
+  risky: {upstream: demo, model: risky, mode: metrics, defaults: {temperature: 0.05}}
+  rust: {upstream: demo, model: rust, template: code, variables: {language: Rust}, presets: [exact, short]}
+  falls: {upstream: demo, model: falls, mode: house, fallbacks: [plain]}
+presets: {exact: {temperature: 0.1, seed: 7}}
+modes:
+  house: {lens: You are of this house., presets: exact, thinking: off, tasks: [quick]}
+router: {learned: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> config.Config:
+    file = tmp_path_factory.mktemp("router") / "hyperbridge.yaml"
+    file.write_text(CONFIGURATION)
+    return config.load(file, {})
+
+
+@pytest.fixture(scope="module")
+def routing(settings) -> Router:
+    return router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+
+
+def values(plan: Plan) -> dict[str, object]:
+    return {name: msgspec.json.decode(value) for name, value in plan.routes[0].defaults.items()}
+
+
+def test_a_name_without_a_manner_goes_as_it_always_did(routing):
+    plan = routing.decide(call(asking("x", "plain")))
+
+    assert (plan.lens, plan.decision, plan.routes[0].defaults) == ("", None, {})
+    assert plan is routing.decide(call(asking("y", "plain")))
+
+
+def test_a_name_has_the_manner_that_the_configuration_gives_it(routing):
+    plan = routing.decide(call(asking("x", "risky")))
+
+    assert values(plan)["temperature"] == 0.05
+    assert values(plan)["top_p"] == 0.9
+    assert plan.lens
+    assert plan.decision.reason == "v1; by=alias"
+    assert plan.decision.mode == "metrics"
+
+
+def test_a_client_may_ask_any_name_for_another_manner(routing):
+    plan = routing.decide(call(asking("x", "risky", hyperbridge={"mode": "house", "preset": "long"})))
+
+    assert values(plan) == {"temperature": 0.1, "seed": 7, "max_tokens": 2000, "top_p": 0.9}
+    assert plan.lens == "You are of this house."
+    assert (plan.decision.by, plan.decision.mode) == ("client", "house")
+    assert plan.routes[0].thinking == "off"
+
+
+def test_a_template_of_the_names_own_takes_the_clients_variables(routing):
+    own = routing.decide(call(asking("x", "rust")))
+    asked = routing.decide(call(asking("x", "rust", hyperbridge={"variables": {"constraints": "no std"}})))
+
+    assert "Rust" in own.lens
+    assert "no std" not in own.lens
+    assert "Rust" in asked.lens
+    assert "no std" in asked.lens
+    assert values(own) == values(asked) == {"temperature": 0.1, "seed": 7, "max_tokens": 300}
+
+
+def test_the_manner_holds_on_every_route(routing):
+    plan = routing.decide(call(asking("x", "falls")))
+
+    assert [route.model for route in plan.routes] == ["falls", "plain"]
+    assert {msgspec.json.decode(route.defaults["temperature"]) for route in plan.routes} == {0.1}
+    assert {route.thinking for route in plan.routes} == {"off"}
+
+
+def test_the_clients_own_fallbacks_stand_behind(routing):
+    plan = routing.decide(call(asking("x", "plain", models=["demo/other", "risky"])))
+
+    assert [route.model for route in plan.routes] == ["plain", "other", "risky"]
+    assert [route.reason for route in plan.routes][1:] == ["a fallback that the client named"] * 2
+
+
+def test_a_fallback_that_is_not_there_or_not_allowed_is_refused(routing):
+    with pytest.raises(UnknownModel, match="'plain'"):
+        routing.decide(call(asking("x", "plain", models=["plan"])))
+    with pytest.raises(ForbiddenModel):
+        routing.decide(call(asking("x", "plain", models=["risky"]), caller=Caller("a", frozenset({"plain"}))))
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"mode": "hous"}, "no mode 'hous'. Did you mean 'house'?"),
+        ({"preset": "shrt"}, "no preset 'shrt'. Did you mean 'short'?"),
+        ({"template": "coed"}, "no such template"),
+        ({"template": "code", "variables": {"lang": "x"}}, "no such variable"),
+        ({"variables": {"language": "x"}}, "belong to a template"),
+    ],
+)
+@pytest.mark.parametrize("model", ["auto", "plain"])
+def test_what_is_not_there_is_refused_with_what_is(routing, wish, said, model):
+    with pytest.raises(BadRequest, match=said) as refused:
+        routing.decide(call(asking("x", model, hyperbridge=wish)))
+    assert refused.value.param.startswith("hyperbridge")
+
+
+def test_auto_chooses_among_models_not_among_manners(routing):
+    plan = routing.decide(call(asking("x")))
+
+    assert {route.alias for route in plan.routes} == {"plain"}
+    assert plan.decision.by == "default"
+
+
+def test_an_explanation_leaves_no_trace(settings):
+    kept = Kept()
+    own = router(settings, lambda: NOTHING, Written(prices(settings)), kept)
+    asked = call(asking("x"))
+
+    explanation = own.explain(asked)
+
+    assert explanation.plan is not None
+    assert kept.of(explanation.features.conversation) is None
+    own.decide(asked)
+    assert kept.of(explanation.features.conversation) is not None
+
+
+def test_an_explanation_says_what_a_call_would_be_refused_with(routing):
+    explanation = routing.explain(call(asking("x", "plan")))
+
+    assert isinstance(explanation.failure, UnknownModel)
+    assert explanation.plan is None
+
+
+def test_an_explanation_for_people_names_mode_candidates_and_what_is_set(settings):
+    told = "\n".join(lines(explained(settings, asking("x", hyperbridge={"mode": "house"}))))
+
+    assert "mode        house (by client)" in told
+    assert "plain: not in the catalogue" in told
+    assert "temperature 0.1" in told
+    assert "lens        22 characters" in told
+
+
+MEMBERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "temperature": st.floats(0, 2),
+        "top_p": st.floats(0, 1),
+        "max_tokens": st.integers(1, 99),
+        "max_completion_tokens": st.integers(1, 99),
+        "seed": st.integers(0, 9),
+        "reasoning_effort": st.sampled_from(["low", "none"]),
+        "chat_template_kwargs": st.just({"enable_thinking": True}),
+        "x": st.text(st.characters(codec="utf-8")),
+    },
+)
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from(["house", "code", "metrics", "quick", "deep"]),
+        "preset": st.sampled_from(["risk", ["ideas", "long"], "exact"]),
+        "thinking": st.sampled_from(["on", "off"]),
+    },
+)
+
+
+@given(MEMBERS, WISHES, st.sampled_from(["plain", "risky", "rust", "falls", "auto"]), st.booleans())
+def test_what_a_client_sends_survives_byte_for_byte(routing, members, wishes, model, stream):
+    body = asking("What is it?", model, **members, stream=stream, hyperbridge=wishes)
+    asked = call(body)
+    plan = routing.decide(asked)
+    request = lensed(asked.request, asked.operation, plan.lens)
+    for route in plan.routes:
+        sent = msgspec.json.decode(
+            request.members.replaced(
+                members_to_set(asked.operation, request, route, way_of(asked, route, "vllm"))
+            )
+        )
+        for name, value in members.items():
+            if name != "chat_template_kwargs":
+                assert sent[name] == value
+        if "chat_template_kwargs" in members:
+            assert sent["chat_template_kwargs"]["enable_thinking"] is True
+        assert not {"max_tokens", "max_completion_tokens"} <= sent.keys() - members.keys()
+        assert sent["messages"][-1] == body["messages"][-1]
+        assert "hyperbridge" not in sent
+        assert asks_usage_itself(asked) is stream
