@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 class Keeping:
-    """The store of the settings, None where they name none; `told` hears how many calls are not written yet."""
+    """The store of the settings, None where they name none; `told` hears how many calls are not written yet.
 
-    def __init__(self, settings: config.Store, told: Callable[[int], None]) -> None:
+    One that `waits` takes what is used also while the database does not answer at the start.
+    """
+
+    def __init__(self, settings: config.Store, told: Callable[[int], None], *, waits: bool = False) -> None:
+        self._waits = waits
         self.store = _store(settings)
         self._ledger = None if self.store is None else Ledger(self.store.usage, settings.flush_seconds, told)
 
@@ -46,7 +50,7 @@ class Keeping:
             yield
             return
         try:
-            await _started(self.store)
+            await self._start(self.store)
             writing = asyncio.ensure_future(self._ledger.keep())
             try:
                 yield
@@ -56,6 +60,13 @@ class Keeping:
                 await self._ledger.close()
         finally:
             await self.store.close()
+
+    async def _start(self, store: "Store") -> None:
+        try:
+            await store.start()
+        except StoreUnavailable as unavailable:
+            if not self._waits:
+                raise CannotStart(f"store.url: {unavailable}") from None
 
     def _stored(self) -> Check:
         ledger = self._ledger
@@ -77,10 +88,3 @@ def _store(settings: config.Store) -> "Store | None":
     from app.store.opening import Store  # noqa: PLC0415 - what it imports takes a third of a second
 
     return Store(settings.url.get_secret_value())
-
-
-async def _started(store: "Store") -> None:
-    try:
-        await store.start()
-    except StoreUnavailable as unavailable:
-        raise CannotStart(f"store.url: {unavailable}") from None

@@ -52,16 +52,18 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     signing_key: str = "",
     limiter: Limiter | None = None,
     workers: int | None = None,
+    replaces: bool = False,
 ) -> Door:
     """The gateway as one ASGI application; its lifespan opens and closes what it needs.
 
     The settings are those of the file, which is looked at from then on.
+    One that replaces a worker that died starts without its database, too, and waits for it.
     """
     metrics = Metrics()
     counters = opening.counters(settings, workers or settings.server.workers, metrics.answered)
     signer = Signer(signing_key.encode() or secrets.token_bytes(SECRET_BYTES))
     keys = Keyring(_callers(settings), signer, settings.server.cors_origins)
-    keeping = Keeping(settings.store, metrics.unwritten)
+    keeping = Keeping(settings.store, metrics.unwritten, waits=replaces)
     inventory = Inventory(
         lambda: in_force.setup.sources, lambda: in_force.setup.settings.router.catalogue_seconds
     )
@@ -73,7 +75,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         keeping=keeping,
         journal=Journal([metrics.read, ExchangeLog(sink).read, setups.speeds.read, *keeping.readers]),
         keys=keys,
-        registry=Registry(settings, keys, keeping.store, signs=not signing_key),
+        registry=Registry(settings, keys, keeping.store, signs=not signing_key, waits=replaces),
         inventory=inventory,
     )
     in_force = InForce(setups.of(settings))

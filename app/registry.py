@@ -42,14 +42,23 @@ MOST_NAMED = 8
 
 
 class Registry:
-    """Keeps a keyring like the store, which is None where there is none. With `signs` the store's secret signs short-lived keys."""
+    """Keeps a keyring like the store, which is None where there is none. With `signs` the store's secret signs short-lived
+    keys. One that `waits` begins also while the store does not answer: then it knows the keys of the file alone.
+    """
 
     def __init__(
-        self, settings: config.Config, keyring: Keyring, store: "Store | None", *, signs: bool
+        self,
+        settings: config.Config,
+        keyring: Keyring,
+        store: "Store | None",
+        *,
+        signs: bool,
+        waits: bool = False,
     ) -> None:
         self._keyring = keyring
         self._store = store
-        self._signs = signs
+        self._must_sign = signs
+        self._waits = waits
         self._version = -1
         self._reading = asyncio.Lock()
         self._read_at = -math.inf
@@ -72,13 +81,13 @@ class Registry:
             yield
             return
         try:
-            if self._signs:
-                secret = await self._store.secret("grants", secrets.token_bytes(SECRET_BYTES))
-                self._keyring.sign_with(Signer(secret))
             await self._refresh()
         except StoreUnavailable as error:
-            raise CannotStart(f"store.url: the keys cannot be read: {error}") from None
-        self.look_who_is_let_in(self._settings)
+            if not self._waits:
+                raise CannotStart(f"store.url: the keys cannot be read: {error}") from None
+            self._begin_blind(error)
+        else:
+            self.look_who_is_let_in(self._settings)
         watching = self._watching = asyncio.ensure_future(self._watch())
         watching.add_done_callback(_told_if_failed)
         try:
@@ -86,6 +95,14 @@ class Registry:
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+
+    def _begin_blind(self, error: StoreUnavailable) -> None:
+        self._keyring.is_blind = True
+        self._fail(error)
+        try:
+            self.look_who_is_let_in(self._settings)
+        except CannotStart:  # the worker before could start, so there were keys
+            self._keyring.is_open = False
 
     @property
     def checks(self) -> Sequence[Callable[[], Check]]:
@@ -151,7 +168,9 @@ class Registry:
         return key, told(stored, now)
 
     def lend(self, held: Held, wanted: WantedGrant) -> tuple[str, Grant]:
-        """A short-lived key made from this one. Raises BadRequest, ForbiddenGrant and ForbiddenModel."""
+        """A short-lived key made from this one. Raises BadRequest, ForbiddenGrant, ForbiddenModel and NoStore."""
+        if self._must_sign and self._store is not None:
+            raise NoStore("The database that has the secret of short-lived keys does not answer: ask again.")
         made = wanted.made(held, self._keyring.signer, time.time())
         self._must_know(wanted.models or ())  # after its rights: they tell nobody which names there are
         return made
@@ -198,6 +217,7 @@ class Registry:
     async def _refresh(self) -> None:
         """Read the keys where they have changed. Raises StoreUnavailable."""
         async with self._reading:
+            await self._find_secret()
             version = await self._keys.version()
             if version != self._version:
                 found = await self._keys.all()
@@ -214,6 +234,12 @@ class Registry:
             self._reminded = -math.inf
             _log.warning("the database tells its keys again")
 
+    async def _find_secret(self) -> None:
+        if self._must_sign and self._store is not None:
+            secret = await self._store.secret("grants", secrets.token_bytes(SECRET_BYTES))
+            self._keyring.sign_with(Signer(secret))
+            self._must_sign = False
+
     def _fail(self, error: StoreUnavailable) -> None:
         self._failing = True
         if time.monotonic() - self._reminded >= REMINDER_SECONDS:
@@ -227,6 +253,13 @@ class Registry:
                 "unhealthy",
                 "changes are not looked for any more: a key that is revoked goes on counting",
                 "Start the gateway again, and report the defect that its log shows.",
+            )
+        if self._keyring.is_blind:
+            return Check(
+                "keys",
+                "degraded",
+                "those of the file alone: the database has not told its own since this worker took the place of another",
+                "See whether the database of store.url runs; until then its keys are refused with 503.",
             )
         if self._failing:
             return Check(

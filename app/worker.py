@@ -19,6 +19,9 @@ SIGNING_KEY = "HYPERBRIDGE_SIGNING_KEY"
 COUNT = "HYPERBRIDGE_WORKER_COUNT"
 """How many workers there are, among whom limits are divided where nothing counts them together."""
 
+REPLACES = "HYPERBRIDGE_WORKER_REPLACES"
+"""Set where the worker takes the place of one that died."""
+
 
 def application() -> ASGIApp:
     """The gateway of the configuration file that the environment names."""
@@ -35,6 +38,7 @@ def application() -> ASGIApp:
         hash_key=os.environ.get(HASH_KEY, ""),
         signing_key=os.environ.get(SIGNING_KEY, ""),
         workers=int(os.environ.get(COUNT, "1")),
+        replaces=REPLACES in os.environ,
     )
     # What lives from here to the end need not be looked at by the collector again; with the default
     # thresholds it takes 10 to 60 ms out of the slowest requests (docs/decisions/0003).

@@ -14,6 +14,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from app.draining import Draining
 from app.protocol import Settings
+from app.worker import REPLACES
 
 LOOK_SECONDS = 0.25
 """How often the workers are looked after."""
@@ -82,6 +83,14 @@ class Workers:
         else:
             self._stopping.set()
 
+    def _replaced(self) -> Worker:
+        """One that may wait for its database: what the others know of it counts on."""
+        os.environ[REPLACES] = "1"
+        try:
+            return self._started()
+        finally:
+            del os.environ[REPLACES]
+
     def _started(self) -> Worker:
         worker = Worker(self._served, [self._listening])
         worker.start()
@@ -101,7 +110,7 @@ class Workers:
             if self._stopping.is_set():
                 return
             _log.error("worker %s died and is replaced", worker.pid)
-            self._workers[place] = self._started()
+            self._workers[place] = self._replaced()
 
     def _renew(self) -> None:
         """One worker after the other; the old ones stay where a new one does not come up."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from app.contracts import Caller, lowered
-from app.errors import InvalidKey
+from app.errors import InvalidKey, NoStore
 from app.keys.grants import PREFIX, Grant, Signer
 from app.keys.presented import presented
 from app.keys.single_user import LOCAL, SingleUser
@@ -55,6 +55,8 @@ class Keyring:
         self._entries: dict[str, tuple[StoredKey, list[tuple[str, Held]]]] = {}
         """What each key of the store has become, by its id: with the proofs that short-lived keys hold of it."""
         self._shadowed: frozenset[str] = frozenset()
+        self.is_blind = False
+        """Whether the store has not told its keys yet: who comes with one that is not the file's has to ask again."""
         self.is_open = True
         """Whether nobody has a key, and everyone near is the one user."""
         self.configure(configured, origins)
@@ -76,6 +78,7 @@ class Keyring:
     def replace(self, stored: Sequence[StoredKey], damaged: Sequence[str] = ()) -> None:
         """From here on, these are the keys of the store; `damaged` are the ids of those that cannot be read."""
         self._stored = stored
+        self.is_blind = False
         self.is_open = self.is_open and not stored and not damaged
         shadowed = self._ids & {key.id for key in stored}
         if shadowed - self._shadowed:
@@ -88,8 +91,13 @@ class Keyring:
         return self.key_of(headers).caller
 
     def key_of(self, headers: Mapping[bytes, bytes]) -> Held:
-        """The key that these headers show, which counts now; raises InvalidKey, ForbiddenHost or ForbiddenOrigin."""
+        """The key that these headers show, which counts now; raises InvalidKey, ForbiddenHost, ForbiddenOrigin or NoStore."""
         key = presented(headers)
+        if self.is_blind and sha256(key).digest() not in self._known:
+            raise NoStore(
+                "The database of keys does not answer, and this key is none of the file: ask again.",
+                headers={"retry-after": "1"},
+            )
         if self.is_open:
             self._single_user.identify(headers)
             if not key.startswith(_GRANT):  # SDKs send a key in any case

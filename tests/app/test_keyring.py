@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.allowance import Allowance, Bound
 from app.contracts import PRIORITIES, Caller, lowered
-from app.errors import ForbiddenGrant, ForbiddenHost, ForbiddenModel, ForbiddenOrigin, InvalidKey
+from app.errors import ForbiddenGrant, ForbiddenHost, ForbiddenModel, ForbiddenOrigin, InvalidKey, NoStore
 from app.keys.granting import WantedGrant
 from app.keys.grants import PREFIX, Grant, Signer, limits_of
 from app.keys.keyring import MOST_GRANTS, Keyring
@@ -310,3 +310,16 @@ def test_a_grant_that_was_changed_in_any_place_is_none(data):
     for changed in (key[:place] + other + key[place + 1 :], key[:place], key + other):
         with pytest.raises(InvalidKey):
             SIGNER.read(changed.encode())
+
+
+def test_before_the_store_has_told_its_keys_those_of_the_file_count_and_all_others_have_to_ask_again():
+    keyring = Keyring({sha256(b"hb-file-1").hexdigest(): Caller("file")}, SIGNER)
+    keyring.is_blind = True
+    assert keyring.identify(bearer("hb-file-1")).id == "file"
+    for other in ("hb-stored-1", "hb-eph-x-y", ""):
+        with pytest.raises(NoStore, match="ask again"):
+            keyring.identify(bearer(other))
+
+    keyring.replace([])
+    with pytest.raises(InvalidKey):
+        keyring.identify(bearer("hb-stored-1"))

@@ -1,11 +1,14 @@
 """`hyperbridge keys` on the database, beside a gateway that runs: what is changed there is known within a second."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sqlite3
 import time
 from hashlib import sha256
+from pathlib import Path
 
 import httpx
 import pytest
@@ -32,6 +35,12 @@ def create(folder, *arguments: str) -> str:
     done = run("keys", "create", *arguments, "--config", str(folder / "hyperbridge.yaml"), "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["key"]
+
+
+def kill_workers(above: int) -> None:
+    for child in Path(f"/proc/{above}/task/{above}/children").read_text().split():
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
 
 
 def keys(folder, *arguments: str):
@@ -416,3 +425,42 @@ def test_the_welcome_shows_a_key_where_one_is_demanded_also_of_the_database(tmp_
     assert "authorization" not in shown()
     create(tmp_path, "a", "--all-models")
     assert "-H 'authorization: Bearer YOUR_KEY'" in shown()
+
+
+async def test_a_worker_that_replaces_another_starts_without_the_database_and_waits_for_it(configured):
+    key = create(configured, "a", "--all-models")
+    config = str(configured / "hyperbridge.yaml")
+    database = sqlite3.connect(configured / "hyperbridge.db")
+    with serving(configured, "--config", config, "--workers", "2") as (process, url):
+        async with httpx.AsyncClient(base_url=url, timeout=20, headers={"connection": "close"}) as client:
+
+            async def known(key: str) -> set[int]:
+                found = set()
+                for _ in range(10):
+                    with contextlib.suppress(httpx.TransportError):  # it was a worker's that was killed
+                        found.add((await client.get(MODELS, headers=bearer(key))).status_code)
+                return found
+
+            async def become(statuses: set[int]) -> None:
+                end = time.monotonic() + 30
+                while (now := await known(key)) != statuses:
+                    assert time.monotonic() < end, now
+
+            await become({200})
+            for table in ("versions", "alembic_version", "secrets"):
+                database.execute(f"ALTER TABLE {table} RENAME TO {table}_elsewhere")
+            database.commit()
+            kill_workers(process.pid)
+            await become({503})
+            assert await known(FILE_KEY) == {200}
+            assert "those of the file alone" in (await checked(client, "degraded"))["detail"]
+            refused = await client.post("/v1/keys/ephemeral", headers=bearer(FILE_KEY))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+
+            for table in ("versions", "alembic_version", "secrets"):
+                database.execute(f"ALTER TABLE {table}_elsewhere RENAME TO {table}")
+            database.commit()
+            database.close()
+            await become({200})
+            assert await known("hb-nobody") == {401}
+            await checked(client, "healthy")
