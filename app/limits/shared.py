@@ -170,11 +170,12 @@ class Shared:
         began = perf_counter()
         try:
             now, *judged = await self._bounded(self._ask(wanted, owed, renewed))
-        except Gone as gone:
+        except (Gone, asyncio.CancelledError) as error:  # it may have been done, or not
             self._owed.extendleft(reversed(owed))
             self._renewal_is_due = True
             for take in wanted:
-                self._undo(take)  # it may have been admitted
+                self._undo(take)
+            gone = error if isinstance(error, Gone) else Gone("the gateway stops")
             self._refuse([*wanted, *self._wanted], gone)
             self._wanted.clear()
             raise

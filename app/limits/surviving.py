@@ -38,6 +38,7 @@ class Surviving:
         self._task: asyncio.Future[None] | None = None
         self._quiet = quiet
         self._said = -math.inf
+        self._stopped = False
 
     @property
     def gone(self) -> bool:
@@ -56,6 +57,7 @@ class Surviving:
             self._lose(gone)
 
     async def stop(self) -> None:
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -107,7 +109,8 @@ class Surviving:
     def _lose(self, gone: Gone) -> None:
         if self._alone is None:
             self._alone = Memory(self._share, self._clock)
-            self._task = asyncio.ensure_future(self._look_out(str(gone)))
+            if not self._stopped:
+                self._task = asyncio.ensure_future(self._look_out(str(gone)))
 
     async def _look_out(self, why: str) -> None:
         """Wait until it is back, then charge what was used meanwhile."""
