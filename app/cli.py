@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app import config, logs, server
+from app.config.comparing import difference
+from app.config.editor import editor_schema
+from app.config.lasting import after_restart
 from app.config.values import is_loopback
 from app.draining import Draining
 from app.keys import commands as key_commands
+from app.routing.templates import Templates
 from app.store.glance import may_have_keys
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY
@@ -47,6 +51,17 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="read the configuration, say what is wrong, show what is in force"
     )
     _add_config(check)
+    check.add_argument(
+        "--diff",
+        type=Path,
+        metavar="OTHER",
+        help="show what the other file says otherwise, and what needs a restart",
+    )
+    check.add_argument(
+        "--schema",
+        action="store_true",
+        help="print the JSON Schema of the file, for editors, and read nothing",
+    )
     check.set_defaults(run=_check)
 
     keys = commands.add_parser("keys", help="make, list, end and replace API keys")
@@ -95,11 +110,34 @@ def _load(path: Path) -> config.Config:
         sys.exit(2)
 
 
-def _check(options: argparse.Namespace) -> None:
-    settings = _load(options.config)
-    for warning in settings.warnings:
+def _looked_into(path: Path) -> config.Config:
+    """The configuration, its prompt templates read as well; warnings are told."""
+    settings = _load(path)
+    try:
+        templates = Templates.of(settings.templates)
+    except config.ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    for warning in (*settings.warnings, *templates.warnings):
         print(f"warning: {warning}", file=sys.stderr)
-    print(json.dumps(settings.redacted(), indent=2))
+    return settings
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.schema:
+        print(json.dumps(editor_schema(), indent=2, ensure_ascii=False))
+        return
+    settings = _looked_into(options.config)
+    if options.diff is None:
+        print(json.dumps(settings.redacted(), indent=2))
+        return
+    other = _looked_into(options.diff)
+    found = difference(settings, other)
+    print(found.text)
+    for path in found.secrets:
+        print(f"another secret: {path}")
+    for name in after_restart(other, settings):
+        print(f"takes effect after a restart: {name}")
 
 
 def _simulate(options: argparse.Namespace) -> None:
@@ -113,9 +151,7 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    settings = _load(options.config)
-    for warning in settings.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    settings = _looked_into(options.config)
     environment = config.read_environment(options.config.absolute().parent)
     signing_key = _signing_key(settings, environment.get(SIGNING_KEY, ""))
     _open_log(settings)
