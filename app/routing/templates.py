@@ -7,6 +7,7 @@ from typing import Self
 
 import jinja2
 
+from app import config
 from app.config.faults import ConfigError, Fault, choice
 from app.config.manner_rules import SHIPPED_TEMPLATES
 from app.routing.glossary import SHIPPED, read_glossary
@@ -53,6 +54,13 @@ class Templates:
         if faults:
             raise ConfigError(faults)
         return cls(known)
+
+    @classmethod
+    def of(cls, settings: config.Templates) -> Self:
+        """The shipped ones and those that the configuration names. Raises ConfigError."""
+        folders = [SHIPPED_TEMPLATES, *([] if settings.folder is None else [settings.folder])]
+        glossaries = [SHIPPED, *([] if settings.glossary is None else [settings.glossary])]
+        return cls.load(folders, glossaries)
 
     def render(self, name: str, variables: Mapping[str, str]) -> str:
         """The text of a template with these values; raises TemplateFault. Values are text, and are never evaluated."""

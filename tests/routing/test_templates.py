@@ -12,6 +12,7 @@ from app.config.manner_rules import SHIPPED_TEMPLATES
 from app.routing.glossary import SHIPPED as SHIPPED_TERMS
 from app.routing.glossary import read_glossary
 from app.routing.templates import MOST_TEXT_BYTES, MOST_VALUE_BYTES, TemplateFault, Templates
+from tests.support.process import run
 
 SHIPPED = Templates.load()
 HEAD = """---
@@ -338,3 +339,19 @@ def test_windows_line_ends_and_a_mark_of_bytes_are_read(tmp_path: Path):
     own = loaded(tmp_path, "\ufeff" + GREETING.replace("\n", "\r\n"))
 
     assert own.render("own", {"name": "Ada"}) == "Warm: hello, Ada!"
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_a_wrong_template_is_told_before_anything_starts(command: str, tmp_path: Path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "bad.md").write_text(HEAD + "{{ topic.upper() }}", "utf-8")
+    file = tmp_path / "hyperbridge.yaml"
+    file.write_text(
+        "upstreams: {demo: {kind: demo}}\nmodels: {demo: demo/demo}\ntemplates: {folder: own}", "utf-8"
+    )
+
+    told = run(command, "--config", str(file))
+
+    assert told.returncode == 2
+    assert told.stderr.startswith(f"{tmp_path / 'own' / 'bad.md'}:6:1: Call is not offered here")
+    assert "Traceback" not in told.stderr
