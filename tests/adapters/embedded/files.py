@@ -46,11 +46,29 @@ Call one as:
 {% endif %}"""
 
 
-def write_model(path: Path) -> Path:
+_CONTENT = '{{ message.content if message.content else "" }}'
+HYBRID = (
+    TEMPLATE.replace(
+        _CONTENT,
+        "{% if message.reasoning_content %}<think>{{ message.reasoning_content }}</think>{% endif %}"
+        + _CONTENT,
+    ).removesuffix("{% endif %}")
+    + """\
+{%- if enable_thinking is defined and enable_thinking is false %}<think>
+
+</think>
+
+{% endif %}{% endif %}"""
+)
+"""Shows thoughts and can be told not to think, as that of Qwen3."""
+
+
+def write_model(path: Path, template: str = TEMPLATE) -> Path:
     """A model whose likeliest tokens are printable, so that its greedy text can be compared."""
     writer = gguf.GGUFWriter(path, "qwen3")
     _describe(writer)
     _add_tokenizer(writer)
+    writer.add_chat_template(template)
     random = np.random.default_rng(7)
 
     def add(name: str, *shape: int, scale: float = 0.3) -> None:
@@ -126,7 +144,6 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
     writer.add_bos_token_id(256)
     writer.add_eos_token_id(258)
     writer.add_add_bos_token(value=False)
-    writer.add_chat_template(TEMPLATE)
 
 
 def _written(writer: gguf.GGUFWriter, path: Path) -> Path:
