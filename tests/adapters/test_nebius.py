@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from adapters import nebius
@@ -18,7 +19,7 @@ def body(**more) -> dict:
 
 
 @pytest.fixture
-async def ask(upstream, client, tmp_path):
+async def ask(upstream, tmp_path):
     """Ask through a gateway whose Nebius is the twin; returns the answer and what the twin was sent."""
     yaml = f"""
 upstreams:
@@ -27,10 +28,10 @@ models:
   llama: nebius/meta-llama/Llama-3.3-70B-Instruct
   short: {{upstream: nebius, model: m, defaults: {{max_tokens: 20}}}}
 """
-    async with gateway_of(yaml, tmp_path) as gateway:
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
 
         async def asked(sent: dict):
-            answer = await client.post(gateway.url + CHAT_PATH, json=sent)
+            answer = await client.post(CHAT_PATH, json=sent)
             return answer, upstream[0].seen[-1]
 
         yield asked

@@ -27,7 +27,7 @@ def line(message: object, *values: object, error: BaseException | None = None) -
     )
 
 
-@pytest.mark.parametrize("key", [KEY, EPHEMERAL])
+@pytest.mark.parametrize("key", [KEY, EPHEMERAL], ids=["kept", "short-lived"])
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,5 +1,6 @@
 """The official Node packages, unmodified: Node's own test runner asks the gateway, and says what it found."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -29,12 +30,14 @@ def run(*command: str, **environment: str) -> None:
 
 @pytest.fixture(scope="session")
 def packages() -> None:
-    """The locked packages, installed once for each lock."""
+    """The locked packages, installed once for each lock; another process of the suite may be at it already."""
     tool("node")
     lock, stamp = HERE / "package-lock.json", HERE / "node_modules" / "installed-from.json"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        run(tool("npm"), "ci", "--no-audit", "--no-fund")
-        shutil.copy(lock, stamp)
+    with lock.open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
+            run(tool("npm"), "ci", "--no-audit", "--no-fund")
+            shutil.copy(lock, stamp)
 
 
 @pytest.mark.parametrize("suite", SUITES)

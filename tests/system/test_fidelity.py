@@ -1,14 +1,16 @@
 """What an upstream sends reaches the client byte for byte, apart from what docs/api.md names."""
 
 import json
+from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from app import sse
-from app.following import without_usage
 from app.thoughts import named_twice
-from tests.support.gateway import RECORDED, gateway_of, twin_configuration
+from sim.server import Twin
+from tests.support.gateway import RECORDED, Served, gateway_of, twin, twin_configuration
 
 STREAMS = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.sse"))
 BODIES = sorted(str(path.relative_to(RECORDED)) for path in RECORDED.rglob("*.json"))
@@ -16,13 +18,29 @@ BODIES = [name for name in BODIES if not name.endswith(".meta.json")]
 ERRORS = [name for name in BODIES if "error" in json.loads((RECORDED / name).read_bytes())]
 
 
-@pytest.fixture
-async def gateway(upstream, tmp_path):
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upstream() -> AsyncGenerator[tuple[Twin, str]]:
+    """One twin for all: no answer depends on the one before."""
+    async with twin() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(upstream, tmp_path_factory) -> AsyncGenerator[Served]:
     """A gateway whose twin speaks everything that was recorded."""
     speaks = "speaks: [chat, completions, responses, messages]"
     yaml = twin_configuration(upstream[1]).replace("kind: openai", f"kind: openai, {speaks}")
-    async with gateway_of(yaml, tmp_path) as running:
+    async with gateway_of(yaml, tmp_path_factory.mktemp("fidelity")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(gateway) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=20) as http:
+        yield http
 
 
 def path_of(name: str) -> str:
@@ -40,7 +58,9 @@ def path_of(name: str) -> str:
 def passed_on(name: str) -> bytes:
     """A recording as it is to arrive: as it is, but for a chat's thoughts, which stand under both names."""
     sent = (RECORDED / name).read_bytes()
-    return named_twice(sent, stream=name.endswith(".sse")) if path_of(name) == "/v1/chat/completions" else sent
+    return (
+        named_twice(sent, stream=name.endswith(".sse")) if path_of(name) == "/v1/chat/completions" else sent
+    )
 
 
 def request_for(name: str, *, split: int = 0, **more) -> dict:
@@ -139,11 +159,3 @@ async def test_numbers_and_depth_of_any_size_pass_beside_the_usage_that_is_asked
 
     assert answer.status_code == 200
     assert b'"stream_options":%b,"include_usage":true}' % odd in upstream[0].seen[-1].body
-
-
-def test_an_event_with_content_keeps_it_whatever_stands_inside():
-    event = (
-        b'data: {"x":{"choices":[]},"choices":[{"delta":{"content":"hello"}}],"usage":{"total_tokens":1}}\n\n'
-    )
-
-    assert without_usage(event) == event

@@ -1,5 +1,6 @@
 """Anthropic's interface: its error objects and its name of the request's id."""
 
+import httpx
 import pytest
 
 from tests.support.gateway import gateway_of
@@ -8,15 +9,15 @@ BODY = {"model": "demo", "max_tokens": 20, "messages": [{"role": "user", "conten
 
 
 @pytest.fixture
-async def url(upstream, tmp_path):
+async def gateway(upstream, tmp_path):
     yaml = f"""
 upstreams:
   demo: {{kind: demo}}
   twin: {{kind: openai, url: "{upstream[1]}", speaks: [messages, count_tokens]}}
 models: {{demo: demo/demo}}
 """
-    async with gateway_of(yaml, tmp_path) as gateway:
-        yield gateway.url
+    async with gateway_of(yaml, tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
@@ -32,8 +33,8 @@ models: {{demo: demo/demo}}
         ({"model": "twin/x?status=500"}, 502, "api_error"),
     ],
 )
-async def test_a_failure_is_told_in_its_terms(client, url, path, wrong, status, kind):
-    answer = await client.post(url + path, json=BODY | wrong)
+async def test_a_failure_is_told_in_its_terms(client, path, wrong, status, kind):
+    answer = await client.post(path, json=BODY | wrong)
 
     assert answer.status_code == status
     told = answer.json()
@@ -41,20 +42,20 @@ async def test_a_failure_is_told_in_its_terms(client, url, path, wrong, status, 
 
 
 @pytest.mark.parametrize("wrong", [{}, {"stream": True}, {"messages": 1}])
-async def test_the_id_has_both_names(client, url, wrong):
-    answer = await client.post(url + "/v1/messages", json=BODY | wrong)
+async def test_the_id_has_both_names(client, wrong):
+    answer = await client.post("/v1/messages", json=BODY | wrong)
 
     assert answer.headers["request-id"] == answer.headers["x-request-id"]
 
 
-async def test_counting_takes_no_defaults(client, upstream, tmp_path):
+async def test_counting_takes_no_defaults(upstream, tmp_path):
     yaml = f"""
 upstreams: {{twin: {{kind: openai, url: "{upstream[1]}", speaks: [messages, count_tokens]}}}}
 models: {{short: {{upstream: twin, model: m, defaults: {{max_tokens: 9, temperature: 0.1}}}}}}
 """
-    async with gateway_of(yaml, tmp_path) as gateway:
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
         for path in ("/v1/messages/count_tokens", "/v1/messages"):
-            await client.post(gateway.url + path, json={"model": "short", "messages": []})
+            await client.post(path, json={"model": "short", "messages": []})
 
     counted, asked = (seen.json() for seen in upstream[0].seen[-2:])
     assert counted == {"model": "m", "messages": []}

@@ -138,7 +138,7 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path, workers):
     assert done.stderr.splitlines()[-1].startswith("logs.file: cannot write")
 
 
-def test_a_standard_error_that_nobody_reads_holds_nothing_up():
+def test_a_standard_error_that_nobody_reads_holds_nothing_up(tmp_path):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -146,17 +146,23 @@ def test_a_standard_error_that_nobody_reads_holds_nothing_up():
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
     command = [sys.executable, "-m", "app", "serve", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=writing, text=True) as process:
+    environment = os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/hyperbridge.db"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=writing, text=True
+    ) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().split()[-1]
-        host, port = url.removeprefix("http://").split(":")
-        for _ in range(3):
-            with socket.create_connection((host, int(port)), 5) as raw:  # uvicorn warns of each
-                raw.sendall(b"nonsense\r\n\r\n")
-                assert raw.recv(1000).startswith(b"HTTP/1.1 400")
-            assert ask(url).status_code == 200
-        process.terminate()
-        assert process.wait(15) == 0
+        try:
+            url = process.stdout.readline().split()[-1]
+            host, port = url.removeprefix("http://").split(":")
+            for _ in range(3):
+                with socket.create_connection((host, int(port)), 15) as raw:  # uvicorn warns of each
+                    raw.sendall(b"nonsense\r\n\r\n")
+                    assert raw.recv(1000).startswith(b"HTTP/1.1 400")
+                assert ask(url).status_code == 200
+            process.terminate()
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
     os.close(reading)
     os.close(writing)
 
