@@ -4,6 +4,7 @@ FastAPI documents the model calls and could answer them as well; but the layers 
 as much as all the rest of the gateway (docs/decisions/0002).
 """
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.contracts import CannotStart
+from app.errors import Failure, Stopping
 from app.operations import OPERATIONS
 from app.relay import Relay
 from app.request_id import request_id
@@ -61,10 +63,17 @@ class Door:
             if operation is not None:
                 await self._relay.serve(operation, scope, receive, send)
                 return
-            send = _naming(send, request_id(dict(scope["headers"])))
+            await self._show(scope, receive, _Named(send, request_id(dict(scope["headers"]))))
         else:
-            send = _explaining(send)
-        await self.surface(scope, receive, send)
+            await self.surface(scope, receive, _explaining(send))
+
+    async def _show(self, scope: Scope, receive: Receive, answer: "_Named") -> None:
+        try:
+            await self.surface(scope, receive, answer)
+        except asyncio.CancelledError:  # the server waits no longer; this is its task's last act
+            if answer.begun:
+                raise
+            await answer.fail(Stopping())
 
 
 def _explaining(send: Send) -> Send:
@@ -79,12 +88,22 @@ def _explaining(send: Send) -> Send:
     return explained
 
 
-def _naming(send: Send, identity: bytes) -> Send:
-    """Put the request id on the answer."""
+class _Named:
+    """What goes out, with the request id on it."""
 
-    async def named(message: Message) -> None:
+    def __init__(self, send: Send, identity: bytes) -> None:
+        self.begun = False
+        self._send = send
+        self._identity = identity
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"x-request-id", identity)]
-        await send(message)
+            self.begun = True
+            message["headers"] = [*message["headers"], (b"x-request-id", self._identity)]
+        await self._send(message)
 
-    return named
+    async def fail(self, failure: Failure) -> None:
+        headers = [(name.encode(), value.encode()) for name, value in failure.headers.items()]
+        headers.append((b"content-type", b"application/json"))
+        await self({"type": "http.response.start", "status": failure.status, "headers": headers})
+        await self({"type": "http.response.body", "body": failure.body()})
