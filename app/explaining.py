@@ -16,7 +16,7 @@ from app.routing.features import shown
 from app.routing.kept import Kept
 from app.routing.listed import NOTHING
 from app.routing.router import Explanation
-from app.routing.speeds import Speed
+from app.routing.speed import Speed
 from app.wire import Request
 from app.wishes import wishes
 

@@ -7,7 +7,8 @@ from app.contracts import ModelCard, Route, Source
 from app.price_table import Price
 from app.prices import Prices
 from app.routing.listed import Listed
-from app.routing.speeds import Speed, Speeds
+from app.routing.speed import Speed
+from app.speeds import Speeds
 
 
 @dataclass(frozen=True, slots=True)

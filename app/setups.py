@@ -21,8 +21,8 @@ from app.prompt_hash import PromptHash
 from app.routing.building import router
 from app.routing.kept import Kept
 from app.routing.listed import NOTHING, Listed
-from app.routing.speeds import Speeds
 from app.setup import Setup
+from app.speeds import Speeds
 
 
 def _nothing() -> Listed:

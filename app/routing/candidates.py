@@ -12,7 +12,7 @@ from app.operations import Operation
 from app.price_table import Price
 from app.routing.catalogue import Entry
 from app.routing.features import Features
-from app.routing.speeds import Speed
+from app.routing.speed import Speed
 from app.usage import Usage
 
 ANSWER_TOKENS = 500
@@ -132,7 +132,10 @@ def _quality(entry: Entry | None, tasks: Sequence[Task]) -> tuple[float, str]:
     stars = {task: entry.strengths.get(task, entry.quality / 2) for task in tasks}
     ability = statistics.fmean(stars.values()) if stars else entry.quality
     score = _ABILITY_WEIGHT * ability + (1 - _ABILITY_WEIGHT) * entry.quality
-    said = ", ".join([*(f"{task} {value:g}/5" for task, value in stars.items()), f"quality {entry.quality}/5"])
+    said = ", ".join([
+        *(f"{task} {value:g}/5" for task, value in stars.items()),
+        f"quality {entry.quality}/5",
+    ])
     return score / _MOST_STARS, said
 
 

@@ -46,7 +46,8 @@ class Manners:
         template = wishes.template or mode.template
         if wishes.variables and not template:
             raise BadRequest("'variables' belong to a template: name one.", param="hyperbridge.variables")
-        texts = (mode.lens, self._text(template, {**mode.variables, **wishes.variables}))
+        own = mode.variables if template == mode.template else {}
+        texts = (mode.lens, self._text(template, {**own, **wishes.variables}))
         return Manner(
             members,
             "\n\n".join(filter(None, texts)),

@@ -91,12 +91,13 @@ class Router:
     def _in_manner(self, plan: Plan, asked: Wishes, base: Wishes) -> Plan:
         """The plan in the manner asked for, on top of the one that the name has by itself."""
         own = self._manners.of(replace(asked, template="", variables={}))
+        variables = base.variables if asked.template in {"", base.template} else {}
         whole = self._manners.of(
             Wishes(
                 asked.mode or base.mode,
                 asked.presets,
                 asked.template or base.template,
-                {**base.variables, **asked.variables},
+                {**variables, **asked.variables},
             )
         )
         decision = plan.decision or Decision()

@@ -20,7 +20,7 @@ from app.routing.catalogue import Entry
 from app.routing.features import features
 from app.routing.kept import Choice, Kept
 from app.routing.modes import Mode
-from app.routing.speeds import Speed
+from app.routing.speed import Speed
 from tests.routing.asking import asking, call
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

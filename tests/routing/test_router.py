@@ -87,6 +87,13 @@ def test_a_template_of_the_names_own_takes_the_clients_variables(routing):
     assert values(own) == values(asked) == {"temperature": 0.1, "seed": 7, "max_tokens": 300}
 
 
+def test_variables_of_one_template_are_not_those_of_another(routing):
+    plan = routing.decide(call(asking("x", "rust", hyperbridge={"template": "reasoning"})))
+
+    assert "Rust" not in plan.lens
+    assert plan.decision.template == "reasoning"
+
+
 def test_the_manner_holds_on_every_route(routing):
     plan = routing.decide(call(asking("x", "falls")))
 

@@ -4,7 +4,7 @@ from app.contracts import Route
 from app.journal import Attempt, Record
 from app.operations import CHAT
 from app.routing.kept import Choice, Kept
-from app.routing.speeds import Speeds
+from app.speeds import Speeds
 from app.usage import Usage
 
 ROUTE = Route("up", "model", "alias", "configured")

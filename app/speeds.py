@@ -1,28 +1,16 @@
 """How fast each model has answered, learned from the records of calls."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from app.contracts import Route
 from app.journal import Record
+from app.routing.speed import Speed
 
 _WEIGHT = 0.2
 """Of the newest answer in the mean: about the last ten count."""
 _LEAST_TOKENS = 16
 """Of an answer whose rate says something."""
 _MOST_ROUTES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Seconds to the first content, and tokens a second behind it (0: not known yet)."""
-
-    first_seconds: float
-    tokens_a_second: float = 0.0
-
-    def seconds(self, tokens: int) -> float:
-        """How long an answer of so many tokens takes."""
-        return self.first_seconds + (tokens / self.tokens_a_second if self.tokens_a_second else 0.0)
 
 
 class Speeds:
