@@ -250,6 +250,24 @@ async def test_who_waits_until_its_time_is_over_is_told_then():
 
 
 @stopped
+async def test_who_is_told_the_moment_its_time_is_over_is_counted_once():
+    memory = counting()
+    lane = lane_of(memory, requests=60)
+    ration = await lane.enter(call())
+    await fill(memory, 60, leaving=1)
+    waiting = entering(lane, call("batch", seconds=1.5))
+    await looked()
+    waiting += entering(lane, *[call("interactive")] * 2)
+    asyncio.get_running_loop().call_at(BEGIN + 1.5, lane.refused, call(), ration, 10.0)
+
+    with pytest.raises(UpstreamLimited, match="would wait 10.0 s"):
+        await waiting[0]
+
+    assert lane._tally.dropped == {"late": 1, "expired": 0, "full": 0, "displaced": 0, "hedge": 0}
+    await left(waiting[1:])
+
+
+@stopped
 async def test_who_leaves_by_its_deadline_while_it_is_first_wakes_the_next():
     memory = counting(Distant)
     await fill(memory, 60)
