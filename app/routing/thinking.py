@@ -21,7 +21,7 @@ KWARGS = "chat_template_kwargs"
 EFFORT = "reasoning_effort"
 
 Outcome: TypeAlias = Literal["", "on", "off", "least", "asked", "unsupported"]
-"""What the client is told: it thinks, it does not, it thinks as little as it can, it was asked and is not known, it
+"""What the client is told: it thinks, it does not, it thinks as little as it can, it was asked and may not hear it, it
 cannot do what was wished; "" where nothing was wished, or the client has told the model by itself.
 """
 
@@ -71,6 +71,9 @@ _EITHER = ("thinking", "enable_thinking")
 FAMILIES: Mapping[str, Family] = {
     "enable_thinking": _templates("enable_thinking"),
     "thinking": _templates(*_EITHER),  # vLLM's parsers of these read the one or the other
+    "thinking_mode": Family(  # the first word is in vLLM's parser, the second one MiniMax' own
+        Way("on", {"thinking_mode": b'"enabled"'}), Way("asked", {"thinking_mode": b'"disabled"'})
+    ),
     "always": Family(Way("on"), UNSUPPORTED),
     "never": Family(UNSUPPORTED, Way("off")),
     "prompt": Family(UNSUPPORTED, UNSUPPORTED),  # told by words of the system's text
@@ -85,6 +88,7 @@ _DAY = r"(-\d{4}-\d\d-\d\d)?$"
 _NAMES: Sequence[tuple[str, str]] = (
     ("prompt", r"llama-?3.*nemotron|nemotron-nano-(9b|12b)-v2|deephermes"),
     ("enable_thinking", r"nemotron-3|cogito"),
+    ("thinking_mode", r"minimax-m3"),
     ("low", rf"gpt-oss|(^|/)o(1|3|3-mini|4-mini){_DAY}"),
     ("minimal", rf"(^|/)gpt-5(-mini|-nano)?{_DAY}"),
     ("effort", rf"(^|/)gpt-5\.[1-9](-mini|-nano)?{_DAY}"),
@@ -99,7 +103,7 @@ _NAMES: Sequence[tuple[str, str]] = (
         "never",
         r"deepseek-v3(-0324|(?![._]\d))|llama-?[234](?!\d)|gemma-?[123](?!\d)|phi-?3|hermes-?[23](?!\d)",
     ),
-    ("never", r"mixtral|mistral-7b|codestral|smollm2|(^|/)gpt-(3\.5|4)"),
+    ("never", r"mixtral|mistral-(7b|nemo|large-instruct-24)|codestral|smollm2|(^|/)gpt-(3\.5|4)"),
     (
         "enable_thinking",
         r"qwen-?[3-9](?!\d)|(?<!chat)glm-?(4[._][5-9]|[5-9])|smollm3|gemma-?4|mimo|exaone-?4|hunyuan-a13b",
@@ -177,6 +181,6 @@ def _decided(members: Members) -> bool:
     if given is None:
         return False
     try:
-        return any(map(Members.of(given).has, _EITHER))
+        return any(map(Members.of(given).has, (*_EITHER, "thinking_mode")))
     except BadRequest:  # no object, or one that names a member twice: the upstream's to refuse
         return True

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.contracts import Route
 from app.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
+from app.routing.catalogue import shipped
 from app.routing.defaults import members_to_set
 from app.routing.thinking import FAMILIES, family, way_of, way_to
 from app.wire import Members, Request
@@ -20,6 +21,7 @@ EXAMPLES = {
     "": "my-own-model",
     "enable_thinking": "Qwen/Qwen3-8B",
     "thinking": "deepseek-ai/DeepSeek-V3.1",
+    "thinking_mode": "MiniMaxAI/MiniMax-M3",
     "always": "deepseek-ai/DeepSeek-R1",
     "never": "Qwen/Qwen3-30B-A3B-Instruct-2507",
     "prompt": "nvidia/Llama-3_3-Nemotron-Super-49B-v1_5",
@@ -94,10 +96,24 @@ def test_a_models_name_says_its_family(model, expected):
     assert family(model) == expected
 
 
+@pytest.mark.parametrize("entry", shipped().entries, ids=lambda entry: entry.id)
+def test_the_catalogue_and_the_name_agree(entry):
+    families = {
+        "never": {"never"},
+        "always": {"always", "low"},
+        "switch": {"enable_thinking", "thinking", "thinking_mode"},
+    }
+
+    if "chat" in entry.strengths:
+        assert family(entry.id) in families[entry.thinking]
+
+
 BOTH_ON = {"chat_template_kwargs": {"thinking": True, "enable_thinking": True}}
 BOTH_OFF = {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
 ON = {"chat_template_kwargs": {"enable_thinking": True}}
 OFF = {"chat_template_kwargs": {"enable_thinking": False}}
+MODE_ON = {"chat_template_kwargs": {"thinking_mode": "enabled"}}
+MODE_OFF = {"chat_template_kwargs": {"thinking_mode": "disabled"}}
 NONE = {"reasoning_effort": "none"}
 TEMPLATES = ("nebius", "vllm", "embedded")
 
@@ -110,6 +126,9 @@ TABLE = [
     ("openai", "thinking", "off", BOTH_OFF | NONE, "off"),
     *((kind, "", "on", BOTH_ON, "asked") for kind in TEMPLATES),
     *((kind, "", "off", BOTH_OFF, "asked") for kind in TEMPLATES),
+    *((kind, "thinking_mode", "on", MODE_ON, "on") for kind in (*TEMPLATES, "openai")),
+    *((kind, "thinking_mode", "off", MODE_OFF, "asked") for kind in TEMPLATES),
+    ("openai", "thinking_mode", "off", MODE_OFF | NONE, "asked"),
     ("openai", "", "on", {}, "unsupported"),
     ("openai", "", "off", {}, "unsupported"),
     *((kind, "always", "on", {}, "on") for kind in (*TEMPLATES, "openai")),
@@ -291,8 +310,10 @@ def test_every_member_of_the_clients_survives_byte_for_byte(body, kind, model, w
             assert after == before
 
 
-def _stays_in(before: bytes, after: bytes) -> None:
+def _stays_in(before: bytes | None, after: bytes | None) -> None:
     """Only a switch was added to what was an object, or nothing."""
+    assert before is not None
+    assert after is not None
     added = json.loads(after).keys() - (json.loads(before) or {}).keys()
     assert added <= {"thinking", "enable_thinking"}
     if before != b"null":
