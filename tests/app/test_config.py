@@ -98,7 +98,7 @@ def test_a_key_may_use_what_it_lists_a_star_is_every_model_and_an_empty_list_is_
 
 
 def test_a_section_whose_members_are_commented_out_is_one_that_is_absent(read):
-    assert read(DEMO + "models:\nkeys:\nserver:\nlogs:\n") == read(DEMO)
+    assert read(DEMO + "models:\nkeys:\nserver:\nlogs:\n").redacted() == read(DEMO).redacted()
 
 
 def test_anchors_work(read):
