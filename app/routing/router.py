@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from app.contracts import NO_WISHES, Call, Caller, Plan, Wishes
+from app.contracts import NO_WISHES, Call, Caller, Plan, Route, Wishes
 from app.decision import Decision
 from app.errors import Failure
 from app.routing.auto import AUTO, Auto, Chosen
@@ -75,9 +75,17 @@ class Router:
         """With the models behind it that the client itself falls back to."""
         if not call.wishes.models:
             return plan
-        others = [self._named(call, name).routes[0] for name in call.wishes.models]
-        routes = [replace(each, reason="a fallback that the client named") for each in others]
+        routes = [
+            replace(route, reason="a fallback that the client named")
+            for name in call.wishes.models
+            for route in self._fallback(call, name)
+        ]
         return replace(plan, routes=(*plan.routes, *routes))
+
+    def _fallback(self, call: Call, name: str) -> Sequence[Route]:
+        if self._is_auto(name):
+            return self._chosen(call, self._auto.choose(call, datetime.now(UTC))).routes
+        return self._named(call, name).routes[:1]
 
     def _chosen(self, call: Call, chosen: Chosen) -> Plan:
         return self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)

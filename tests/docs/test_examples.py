@@ -24,7 +24,9 @@ __all__ = ["packages"]
 
 SHOWN_AT = "http://127.0.0.1:8000"
 MOVING = ROOT / "docs/moving-from-litellm.md"
-SHELL = fences(README, "sh")
+ROUTING = ROOT / "docs/routing.md"
+THINKING = ROOT / "docs/thinking.md"
+SHELL = [fence for page in (README, ROUTING, THINKING) for fence in fences(page, "sh")]
 ASKING = [fence for fence in SHELL if SHOWN_AT in fence.text]
 OTHERS = [fence for fence in [*SHELL, *fences(ROOT / "CONTRIBUTING.md", "sh")] if SHOWN_AT not in fence.text]
 [ANSWER] = fences(README, "text")[1:]
@@ -59,7 +61,7 @@ def test_a_command_gets_an_answer(fence: Fence, url: str, tmp_path: Path):
     assert ran("sh", "-ec", fence.text.replace(SHOWN_AT, url), CURL_HOME=str(tmp_path))
 
 
-@pytest.mark.parametrize("page", [README, MOVING], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, MOVING, ROUTING], ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page: Path, url: str):
     for fence in fences(page, "python"):
         said = ran(sys.executable, "-c", fence.text.replace(SHOWN_AT, url))

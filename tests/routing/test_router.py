@@ -109,6 +109,12 @@ def test_the_clients_own_fallbacks_stand_behind(routing):
     assert [route.reason for route in plan.routes][1:] == ["a fallback that the client named"] * 2
 
 
+def test_the_clients_fallback_may_be_left_to_the_router(routing):
+    plan = routing.decide(call(asking("x", "demo/other", models=["auto"])))
+
+    assert [route.model for route in plan.routes] == ["other", "plain"]
+
+
 def test_a_fallback_that_is_not_there_or_not_allowed_is_refused(routing):
     with pytest.raises(UnknownModel, match="'plain'"):
         routing.decide(call(asking("x", "plain", models=["plan"])))
