@@ -16,7 +16,7 @@ THOUGHTS = "thought0 thought1 thought2 "
 
 
 def configuration(url: str) -> str:
-    timeouts = "timeouts: {connect: 1, first_content: 2, gap: 0.5, total: 10}"
+    timeouts = "timeouts: {connect: 5, first_content: 10, gap: 5, total: 20}"
     vllm = f'kind: vllm, replicas: ["{url}"], health_check_seconds: 0'
     return f"""
 upstreams:
