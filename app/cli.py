@@ -1,4 +1,4 @@
-"""The command line: `hyperbridge serve | check | keys | upstream-sim | version`."""
+"""The command line: `hyperbridge serve | check | keys | router | upstream-sim | version`."""
 
 import argparse
 import json
@@ -17,10 +17,11 @@ from app.config.lasting import after_restart
 from app.config.values import is_loopback
 from app.draining import Draining
 from app.keys import commands as key_commands
+from app.routing import commands as router_commands
 from app.routing.templates import Templates
 from app.store.glance import may_have_keys
 from app.version import VERSION
-from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY
+from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY, SPARE
 from app.workers import Workers
 
 BACKLOG = 2048
@@ -66,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
 
     keys = commands.add_parser("keys", help="make, list, end and replace API keys")
     key_commands.add(keys.add_subparsers(required=True, metavar="action"), _add_config, _load)
+
+    router = commands.add_parser("router", help="train and measure what chooses a mode for a text")
+    router_commands.add(router.add_subparsers(required=True, metavar="action"))
 
     twin = commands.add_parser(
         "upstream-sim",
@@ -165,6 +169,7 @@ def _serve(options: argparse.Namespace) -> None:
     os.environ[COUNT] = str(workers)
     os.environ.pop(SHARED_METRICS, None)
     with tempfile.TemporaryDirectory(prefix="hyperbridge-") as shared:
+        os.environ[SPARE] = str(Path(shared, "hyperbridge.yaml"))
         if workers > 1:
             os.environ[SHARED_METRICS] = shared
         _run(settings, workers, listening)

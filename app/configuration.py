@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -56,6 +57,14 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The file, and where workers leave the text in force for one that has to start while the file is wrong."""
+
+    path: Path
+    spare: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How the file stands: what is in force, since when, and why the file as it is now is not."""
 
@@ -70,13 +79,14 @@ class Configuration:
     """Puts the file into force when it changes, and writes it."""
 
     def __init__(
-        self, path: Path, swapping: Swapping, in_force: InForce, metrics: ConfigurationMetrics
+        self, origin: Origin, swapping: Swapping, in_force: InForce, metrics: ConfigurationMetrics
     ) -> None:
-        self._path = path
+        self._path = origin.path
+        self._spare = origin.spare
         self._swapping = swapping
         self._in_force = in_force
         self._metrics = metrics
-        self._history = History(path)
+        self._history = History(origin.path)
         self._alone = asyncio.Lock()
         self._faults: Sequence[Fault] = ()
         self._after_restart: Sequence[str] = ()
@@ -93,6 +103,8 @@ class Configuration:
     async def held(self) -> AsyncGenerator[None]:
         """Look at the file now and then until the block ends."""
         self._metrics.begun(self._applied_at)
+        if self._spare is not None and not self._spare.exists():
+            self._leave(self._now)
         watching = self._watching = asyncio.ensure_future(self._watch())
         watching.add_done_callback(_told_if_failed)
         try:
@@ -157,6 +169,7 @@ class Configuration:
                     await self._written(text, version)
                     self._commit(wanted, commit)
                     self._seen = await asyncio.to_thread(_see, files.named(wanted, self._path))
+                    await asyncio.to_thread(self._leave, wanted)
             except config.ConfigError as error:
                 raise _invalid(error.faults) from None
             except (CannotStart, ValueError) as error:
@@ -221,6 +234,7 @@ class Configuration:
             logs.learn(secrets_of(wanted))
             async with self._swapping.prepared(lasting(wanted, self._now)) as commit:
                 self._commit(wanted, commit)
+            await asyncio.to_thread(self._leave, wanted)
         except config.ConfigError as error:
             self._keep_out(error.faults)
         except (CannotStart, ValueError) as error:
@@ -251,6 +265,18 @@ class Configuration:
         self._faults = tuple(faults)
         _log.error("the configuration has changed and is kept out: %s", _said(faults))
         self._metrics.kept_out()
+
+    def _leave(self, settings: config.Config) -> None:
+        """Leave the text for a worker that takes the place of a dead one."""
+        if self._spare is None:
+            return
+        beside = self._spare.with_name(f"{self._spare.name}.{os.getpid()}")
+        try:
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+                stream.write(settings.text.encode())
+            beside.rename(self._spare)
+        except OSError as error:
+            _log.warning("the configuration in force was not left for other workers: %s", error.strerror)
 
     async def _written(self, text: str, version: str) -> None:
         try:

@@ -7,11 +7,10 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from app import config
 from app.breaker import Circuit
-from app.configuration import Configuration
+from app.configuration import Configuration, Origin
 from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
 from app.health import Doctor
@@ -24,7 +23,6 @@ from app.limits import opening
 from app.logs import ExchangeLog
 from app.metrics import Metrics, Watched, collect_stale_gauges
 from app.missing import Roll
-from app.model_metrics import ModelMetrics
 from app.readiness import READINESS, Readiness
 from app.registry import Registry
 from app.relay import Relay
@@ -46,7 +44,7 @@ before that each tells its client.
 def create_app(  # noqa: PLR0913 - what a worker is given
     settings: config.Config,
     sink: Sink,
-    file: Path,
+    origin: Origin,
     *,
     hash_key: str = "",
     signing_key: str = "",
@@ -79,7 +77,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         inventory=inventory,
     )
     in_force = InForce(setups.of(settings))
-    return _Gateway(lasting, setups, in_force, file, UserHash(hash_key)).door
+    return _Gateway(lasting, setups, in_force, origin, UserHash(hash_key)).door
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class _Gateway:
     """One worker: what lasts, around the setup in force."""
 
     def __init__(
-        self, lasting: _Lasting, setups: Setups, in_force: InForce, file: Path, user_hash: UserHash
+        self, lasting: _Lasting, setups: Setups, in_force: InForce, origin: Origin, user_hash: UserHash
     ) -> None:
         self._lasting = lasting
         self._setups = setups
@@ -109,10 +107,10 @@ class _Gateway:
         self._roll = Roll(
             lambda: in_force.setup.settings,
             catalogue.shipped(),
-            ModelMetrics(lasting.metrics.registry).read,
+            lasting.metrics.models.read,
         )
         self._swapping = Swapping(self._made, in_force, [self._reconfigured])
-        self._configuration = Configuration(file, self._swapping, in_force, lasting.metrics.configuration)
+        self._configuration = Configuration(origin, self._swapping, in_force, lasting.metrics.configuration)
         relay = Relay(self._in_force, lasting.keys, lasting.journal, lasting.readiness, user_hash)
         surface = api.build(self._parts(relay), self._lifespan)
         self.door = Door(relay, surface, in_force.setup.settings.server.cors_origins)

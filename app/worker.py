@@ -11,11 +11,14 @@ from starlette.types import ASGIApp
 
 from app import config, logs
 from app.config.secrets import secrets_of
+from app.configuration import Origin
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
 SIGNING_KEY = "HYPERBRIDGE_SIGNING_KEY"
 """What short-lived keys are signed with; the store's own secret where it is empty."""
+SPARE = "HYPERBRIDGE_SPARE_CONFIG"
+"""Where workers leave the text of the configuration in force."""
 COUNT = "HYPERBRIDGE_WORKER_COUNT"
 """How many workers there are, among whom limits are divided where nothing counts them together."""
 
@@ -26,7 +29,8 @@ REPLACES = "HYPERBRIDGE_WORKER_REPLACES"
 def application() -> ASGIApp:
     """The gateway of the configuration file that the environment names."""
     path = Path(os.environ[CONFIG])
-    settings = config.load(path, config.read_environment(path.absolute().parent))
+    spare = Path(os.environ[SPARE]) if SPARE in os.environ else None
+    settings = _settings(path, spare if REPLACES in os.environ else None)
     own = [os.environ.get(name, "") for name in (HASH_KEY, SIGNING_KEY)]
     sink = logs.set_up(settings.logs.level, settings.logs.file, [*own, *secrets_of(settings)])
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set
@@ -34,7 +38,7 @@ def application() -> ASGIApp:
     app = create_app(
         settings,
         sink,
-        path,
+        Origin(path, spare),
         hash_key=os.environ.get(HASH_KEY, ""),
         signing_key=os.environ.get(SIGNING_KEY, ""),
         workers=int(os.environ.get(COUNT, "1")),
@@ -46,3 +50,14 @@ def application() -> ASGIApp:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     return app
+
+
+def _settings(path: Path, spare: Path | None) -> config.Config:
+    """Those of the file; where it is wrong and another text was in force before, those of that."""
+    environment = config.read_environment(path.absolute().parent)
+    try:
+        return config.load(path, environment)
+    except config.ConfigError:
+        if spare is None or not spare.exists():
+            raise
+        return config.of_text(config.read_text(spare), path, environment)

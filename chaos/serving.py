@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app import config
+from app.configuration import Origin
 from app.contracts import Limiter
 from app.main import create_app
 from app.server import settings
@@ -52,7 +53,7 @@ async def gateway_of(
         if "catalogue_seconds:" not in yaml:  # what upstreams are asked by itself is not what most count
             asked = given.router.model_copy(update={"catalogue_seconds": 0.0})
             given = given.model_copy(update={"router": asked})
-        app = create_app(given, sink, path, hash_key="test", limiter=limiter)
+        app = create_app(given, sink, Origin(path), hash_key="test", limiter=limiter)
         async with served(app, given.server.client_gap_seconds) as url:
             yield Served(url, log)
         sink.close()

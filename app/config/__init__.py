@@ -108,5 +108,5 @@ def of_text(text: str, path: Path, environment: Mapping[str, str]) -> Config:
         logs=sections.logs,
         warnings=tuple(map(str, in_order(oddities(sections, document)))),
         hidden=frozenset(document.hidden),
-        version=version_of(text),
+        text=text,
     )

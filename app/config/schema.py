@@ -19,6 +19,7 @@ from app.config.routing import (
     Variables,
 )
 from app.config.settings import Settings
+from app.config.text import version_of
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (
     Count,
@@ -299,13 +300,15 @@ class Sections(Settings):
 
 
 class Config(Sections):
-    """The file, valid, with what is odd about it; `hidden` are the values that hold a variable's value, `version` is
-    that of its text.
-    """
+    """The file, valid, with what is odd about it; `hidden` are the values that hold a variable's value."""
 
     warnings: tuple[str, ...] = ()
     hidden: frozenset[Path] = Field(default=frozenset(), exclude=True, repr=False)
-    version: str = Field(default="", exclude=True)
+    text: str = Field(default="", exclude=True, repr=False)
+
+    @property
+    def version(self) -> str:
+        return version_of(self.text)
 
     def redacted(self) -> dict[str, Any]:
         """The settings in force as plain values, for people to read: no secret, no text of the environment."""

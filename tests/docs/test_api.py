@@ -8,6 +8,7 @@ from adapters.demo import Demo
 from adapters.openai_http import MAX_HELD_BYTES, PASSED_ON
 from app import config, errors, protocol, server, sse, wire
 from app.config.upstreams import OPENAI_OPERATIONS
+from app.configuration import Origin
 from app.contracts import Timeouts
 from app.door import SHOWN_TO_PAGES
 from app.main import create_app
@@ -41,7 +42,7 @@ def raised(kind: type[errors.Failure]) -> Iterator[type[errors.Failure]]:
 
 
 def test_the_endpoints_are_those_of_the_document():
-    document = create_app(config.load(DEFAULT, {}), Sink(2), DEFAULT).surface.openapi()
+    document = create_app(config.load(DEFAULT, {}), Sink(2), Origin(DEFAULT)).surface.openapi()
 
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     [rows] = tables(API, "## Endpoints")

@@ -70,8 +70,15 @@ async def test_what_is_in_force_is_shown_without_secrets_and_without_the_way_to_
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("GET", "/file"), ("POST", "/validate"), ("POST", "/diff"), ("PUT", "/file")]
-    + [("GET", "/history"), ("POST", "/rollback")],
+    [
+        ("GET", ""),
+        ("GET", "/file"),
+        ("POST", "/validate"),
+        ("POST", "/diff"),
+        ("PUT", "/file"),
+        ("GET", "/history"),
+        ("POST", "/rollback"),
+    ],
 )
 async def test_only_an_admin_may(admin, method, path):
     user = {"authorization": f"Bearer {USER}"}
@@ -182,7 +189,7 @@ async def test_the_body_is_yaml_and_bounded(admin, text):
     assert [each.status_code for each in (wrong, large, broken)] == [415, 413, 400]
 
 
-async def test_no_more_than_twenty_texts_are_kept_each_once(admin, text, tmp_path):
+async def test_no_more_than_twenty_texts_are_kept_each_once(admin, text):
     for number in range(23):
         new = text.replace("twin/twin", f"twin/t{number}")
         assert (await put(admin, new, await version(admin))).status_code == 200

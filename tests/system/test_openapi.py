@@ -20,6 +20,7 @@ from schemathesis.checks import (
 from schemathesis.core.result import Ok
 
 from app import config
+from app.configuration import Origin
 from app.main import create_app
 from app.sink import Sink
 from tests.support.gateway import served
@@ -51,7 +52,7 @@ KEYS = f'keys: [{{id: admin, sha256: {sha256(ADMIN.encode()).hexdigest()}, model
 settings_shown = config.load(ROOT / "hyperbridge.yaml", {}).model_copy(
     update={"store": config.Store(url=None)}  # it keeps nothing: its database would stand in the repository
 )
-surface = create_app(settings_shown, Sink(2), ROOT / "hyperbridge.yaml").surface
+surface = create_app(settings_shown, Sink(2), Origin(ROOT / "hyperbridge.yaml")).surface
 document = schemathesis.openapi.from_dict(surface.openapi())
 
 

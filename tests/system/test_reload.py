@@ -1,6 +1,10 @@
 """The configuration's file changes while the gateway runs."""
 
 import asyncio
+import os
+import re
+import signal
+from collections.abc import Set
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +13,8 @@ import pytest
 
 from app.price_table import SHIPPED
 from tests.support.gateway import gateway_of, twin_configuration
+from tests.support.process import serving
+from tests.support.waiting import answered
 
 CHAT = "/v1/chat/completions"
 WATCHED = "server: {watch_seconds: 0.1}\nrouter: {catalogue_seconds: 0}\n"
@@ -52,19 +58,27 @@ class Operator:
         return answer.headers["x-hyperbridge-model"] if answer.is_success else answer.json()["error"]["code"]
 
     async def becomes(self, wanted: str, name: str = "words", **headers: str) -> None:
-        async with asyncio.timeout(SECONDS):
-            while await self.model(name, **headers) != wanted:
-                await asyncio.sleep(0.02)
+        async def it_is() -> bool:
+            return await self.model(name, **headers) == wanted
+
+        await answered(it_is, SECONDS)
 
     async def check(self, **headers: str) -> dict[str, str]:
         checks = (await self.client.get("/healthz", headers=headers)).json()["checks"]
         return next(each for each in checks if each["name"] == "configuration")
 
     async def check_becomes(self, state: str) -> dict[str, str]:
-        async with asyncio.timeout(SECONDS):
-            while (check := await self.check())["state"] != state:
-                await asyncio.sleep(0.05)
-        return check
+        async def it_is() -> bool:
+            return (await self.check())["state"] == state
+
+        await answered(it_is, SECONDS)
+        return await self.check()
+
+    async def counted(self, outcome: str, wanted: int) -> None:
+        async def it_is() -> bool:
+            return await self.count(outcome) >= wanted
+
+        await answered(it_is, SECONDS)
 
     async def count(self, outcome: str) -> float:
         text = (await self.client.get("/metrics")).text
@@ -230,6 +244,42 @@ async def test_a_price_file_that_changes_counts_at_once(operator):
     await operator.becomes("second")
 
     prices.write_text(text + "\n", "utf-8")
-    async with asyncio.timeout(SECONDS):
-        while await operator.count("applied") < 2:
-            await asyncio.sleep(0.05)
+    await operator.counted("applied", 2)
+
+
+async def test_a_worker_that_dies_while_the_file_is_wrong_is_replaced_by_one_with_what_was_in_force(
+    upstream, tmp_path
+):
+    text = "store: {url: null}\n" + WATCHED + twin_configuration(upstream[1])
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(text, encoding="utf-8")
+    with serving(tmp_path, "--config", str(path), "--workers", "2") as (_, base):
+        async with httpx.AsyncClient(
+            base_url=base, timeout=20, limits=httpx.Limits(max_keepalive_connections=0)
+        ) as client:
+            operator = Operator(client, tmp_path, upstream[1])
+            first = await workers(client)
+            replace(tmp_path, text.replace("twin/twin", "twin/second"))
+            await operator.counted("applied", 2)
+            replace(tmp_path, "nonsense: true\n")
+            await operator.counted("kept_out", 2)
+
+            os.kill(min(first), signal.SIGKILL)
+            assert await workers(client, but=first)
+
+            assert {await operator.model() for _ in range(20)} == {"second"}
+            await operator.check_becomes("degraded")
+
+
+async def workers(client: httpx.AsyncClient, but: Set[int] = frozenset()) -> set[int]:
+    """The processes that answer, when there are two and one of them is none of those named."""
+    async with asyncio.timeout(3 * SECONDS):
+        while True:
+            try:
+                text = (await client.get("/metrics")).text
+            except httpx.TransportError:  # it was with the worker that died
+                continue
+            found = {int(pid) for pid in re.findall(r'resident_memory_bytes\{pid="(\d+)"\}', text)}
+            if len(found) >= 2 and found != but and found - but:
+                return found
+            await asyncio.sleep(0.1)
