@@ -27,6 +27,7 @@ from app.circuit_metrics import CircuitMetrics, Circuits
 from app.configuration_metrics import ConfigurationMetrics
 from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
+from app.model_metrics import ModelMetrics
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
 from app.usage import Usage
 from app.version import VERSION
@@ -178,8 +179,8 @@ class Metrics:
         )  # fmt: skip
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
-        self._circuits = CircuitMetrics(registry)
-        self._queues = QueueMetrics(registry)
+        self.models = ModelMetrics(registry)
+        self._circuits, self._queues = CircuitMetrics(registry), QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:

@@ -28,8 +28,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `strengths` are stars from 0 to 5, `speed` and `quality` scores from 1 to 5 among all models. `context_tokens` is
     what a server gives by default, `extended_tokens` what it can be set to. `thinking`: never, always, or a switch.
-    `active_billion` of the parameters work for each token, where not all do. `retired` is the day on which Nebius took
-    it away, or by which its list was without it; what to take then is `successor`.
+    `active_billion` of the parameters work for each token, where not all do. `hosted` says that Nebius lists it,
+    `retired` is the day on which Nebius took it away, or by which its list was without it; what to take then is
+    `successor`.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     thinking: Literal["never", "always", "switch"] = "never"
     parameters_billion: float | None = None
     active_billion: float | None = None
+    hosted: bool = False
     also: Sequence[str] = ()
     retired: date | None = None
     successor: str | None = None

@@ -87,7 +87,7 @@ async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[
     calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\nmodels:'
     limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
     with redis_server(tmp_path) as redis:
-        more = f'{limits}redis: {{url: "{redis.url}"}}\n'
+        more = f'{limits}redis: {{url: "{redis.url}"}}\nrouter: {{catalogue_seconds: 300}}\n'
         yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
         async with gateway_of(yaml, tmp_path) as running:
             yield running

@@ -195,10 +195,11 @@ def test_the_models_with_a_price_are_in_the_catalogue():
 def test_what_is_gone_has_a_successor_that_is_there():
     for entry in SHIPPED.entries:
         assert (entry.retired is None) == (entry.successor is None)
+        assert not (entry.hosted and entry.retired)
         if entry.successor is not None:
             after = SHIPPED.successor(entry.id)
             assert after is not None
-            assert after.retired is None
+            assert after.hosted
 
 
 def test_the_first_successor_that_is_still_there_is_named():
