@@ -23,6 +23,10 @@ SHOWN_TO_PAGES = (
     "x-hyperbridge-upstream",
     "x-hyperbridge-model",
     "x-hyperbridge-attempts",
+    "x-hyperbridge-route",
+    "x-hyperbridge-mode",
+    "x-hyperbridge-reason",
+    "x-hyperbridge-thinking",
     "retry-after",
     *(
         f"x-ratelimit-{what}-{measure}"
