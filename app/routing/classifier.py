@@ -1,0 +1,111 @@
+"""Which label a text most likely has, learned from examples: a linear model over hashed n-grams. Pure, but for `load`.
+
+A text's score for a label is, added up over the families of n-grams, the mean weight of its n-grams: each n-gram counts
+once, by how rare it is, and each family has length one (TF-IDF with binary counts and a Euclidean norm). Probabilities
+are the softmax of the scores divided by a temperature. An n-gram that no example had counts in the length alone, so that
+what is foreign to the examples has low scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.routing.model_file import Model, read
+from app.routing.ngrams import BITS, Grams, grams
+
+SHIPPED = Path(__file__).parents[1] / "data" / "routes.npz"
+NONE = "none"
+"""The label of examples that belong to no other: where it is the likeliest one, the classifier abstains."""
+FAMILY_WEIGHTS = np.array([1.0, 0.5, 0.7, 1.0])
+"""The length of each family's part of a text, in the order of `ngrams.FAMILIES`."""
+_REASONS = 5
+_BUCKET = np.uint32(2**BITS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """Each label's probability, `none` among them; `label` is the likeliest one, None where that is not enough."""
+
+    label: str | None
+    probabilities: Mapping[str, float]
+
+
+class Classifier:
+    """A model made ready: a table leads from each bucket to its row, those without an example to the last one."""
+
+    def __init__(self, model: Model) -> None:
+        self.labels = model.labels
+        self.threshold = model.threshold
+        self.model = model
+        rows = len(model.buckets)
+        self._row = np.full(2**BITS, rows, dtype=np.int32)
+        self._row[model.buckets] = np.arange(rows, dtype=np.int32)
+        rarity = np.append(model.rarity, model.unseen).astype(np.float32)
+        weights = np.vstack([model.weights, np.zeros((1, len(model.labels)), dtype=np.float16)])
+        self._weights = np.column_stack([weights.astype(np.float32) * rarity[:, None], rarity**2])
+        """Of each row: what it adds to each label's score, and to the square of the family's length."""
+
+    def classify(self, text: str) -> Classified:
+        """What the text is, of labels that were learned. Any text will do; 1,400 characters of it are read."""
+        likely = self.probabilities(grams(text))
+        best = int(likely.argmax())
+        label = self.labels[best]
+        sure = label != NONE and likely[best] >= self.threshold
+        return Classified(label if sure else None, dict(zip(self.labels, likely.tolist(), strict=True)))
+
+    def probabilities(self, made: Grams) -> NDArray[np.float64]:
+        """In the order of `labels`."""
+        likely: NDArray[np.float64] = softmax(self.scores(made)[None] / self.model.temperature)[0]
+        return likely
+
+    def scores(self, made: Grams) -> NDArray[np.float64]:
+        """Before temperature and softmax, in the order of `labels`."""
+        keys = made.distinct()
+        families = keys >> np.uint32(BITS)
+        found = self._weights.take(self._row.take(keys & _BUCKET), axis=0)
+        squares = np.bincount(families, weights=found[:, -1], minlength=len(FAMILY_WEIGHTS))
+        scale = FAMILY_WEIGHTS / np.sqrt(np.maximum(squares, 1e-9))
+        added: NDArray[Any] = scale.astype(np.float32).take(families) @ found
+        return added[:-1] + self.model.bias
+
+    def why(self, text: str, label: str) -> Sequence[str]:
+        """What in the text spoke most for this label and against the others, the strongest first; at most five."""
+        made = grams(text)
+        place = self.labels.index(label)
+        rows = self._weights[self._row[made.keys & _BUCKET]]
+        families = made.keys >> np.uint32(BITS)
+        squares = np.bincount(families, weights=rows[:, -1], minlength=len(FAMILY_WEIGHTS))
+        scale = (FAMILY_WEIGHTS / np.sqrt(np.maximum(squares, 1e-9)))[families]
+        spoke = (rows[:, place] - rows[:, :-1].mean(axis=1)) * scale
+        spans = list(made.spans())
+        found: list[str] = []
+        for each in np.argsort(-spoke, kind="stable"):
+            if spoke[each] <= 0 or len(found) == _REASONS:
+                break
+            span = spans[each].strip()
+            if span and not any(span in other or other in span for other in found):
+                found.append(span)
+        return found
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of each row of scores."""
+    raised: NDArray[np.float64] = np.exp(scores - scores.max(axis=1, keepdims=True))
+    raised /= raised.sum(axis=1, keepdims=True)
+    return raised
+
+
+def load(path: Path) -> Classifier:
+    """What `hyperbridge router train` made. Raises ValueError where the file is none of its, or cannot be read."""
+    return Classifier(read(path))
+
+
+@cache
+def shipped() -> Classifier:
+    """The one that knows the shipped modes, in English and in Russian."""
+    return load(SHIPPED)
