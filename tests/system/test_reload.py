@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from pathlib import Path
 
@@ -271,7 +271,7 @@ async def test_a_worker_that_dies_while_the_file_is_wrong_is_replaced_by_one_wit
             await operator.check_becomes("degraded")
 
 
-async def workers(client: httpx.AsyncClient, but: Set[int] = frozenset()) -> set[int]:
+async def workers(client: httpx.AsyncClient, but: AbstractSet[int] = frozenset()) -> set[int]:
     """The processes that answer, when there are two and one of them is none of those named."""
     async with asyncio.timeout(3 * SECONDS):
         while True:
