@@ -9,10 +9,9 @@ Pure: moments are passed in, in seconds of any clock that does not go back.
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["closed", "half-open", "open"]
+from app.window import Window
 
-BUCKETS = 10
-"""The window slides by tenths of its length, so that it takes the same few numbers under any load."""
+State = Literal["closed", "half-open", "open"]
 
 MOST_GROWTH = 2
 """How many times `open_seconds` a circuit stays open at most, where one probe after the other fails. More would save
@@ -53,7 +52,7 @@ class Breaker:
 
     def __init__(self, tolerance: Tolerance, *, checked: bool = False) -> None:
         self._tolerance = tolerance
-        self._window = _Window(tolerance.window_seconds)
+        self._window = Window(tolerance.window_seconds, 2)
         self._state: State = "closed"
         self._until = 0.0
         self._growth = 1
@@ -103,7 +102,7 @@ class Breaker:
             return
         self._misses = 0
         if self._state == "closed":
-            self._window.add(now, calls=1, failures=0)
+            self._window.add(now, 1, 0)
             return
         self.release(ticket)
         self._good_probes += 1
@@ -147,8 +146,11 @@ class Breaker:
             self._growth = min(self._growth * 2, MOST_GROWTH)
             self._open(now + self._open_seconds)
             return
-        self._window.add(now, calls=calls, failures=1)
-        outcomes, failures = self._window.sums(now)
+        self._window.add(now, calls, 1)
+        calls, failures = self._window.sums(now)
+        outcomes = max(
+            calls, failures
+        )  # an answer that breaks is a failure now, of a call that may be long forgotten
         if outcomes >= self._tolerance.minimum and failures >= outcomes * self._tolerance.error_rate:
             self._open(now + self._open_seconds)
 
@@ -166,7 +168,7 @@ class Breaker:
 
     def _close(self) -> None:
         self._growth = 1
-        self._window = _Window(self._tolerance.window_seconds)
+        self._window = Window(self._tolerance.window_seconds, 2)
         self._change("closed")
 
     def _change(self, state: State) -> None:
@@ -174,33 +176,3 @@ class Breaker:
         self._probe = 0
         self._ticket += 1
         self._oldest = self._ticket
-
-
-class _Window:
-    """The outcomes of the last seconds, counted in buckets; those that are over are emptied as time goes on."""
-
-    def __init__(self, seconds: float) -> None:
-        self._width = seconds / BUCKETS
-        self._calls = [0] * BUCKETS
-        self._failures = [0] * BUCKETS
-        self._at = 0
-
-    def add(self, now: float, *, calls: int, failures: int) -> None:
-        at = self._move(now)
-        self._calls[at] += calls
-        self._failures[at] += failures
-
-    def sums(self, now: float) -> tuple[int, int]:
-        """Outcomes and failures. An answer that breaks is a failure now, of a call that may be long forgotten."""
-        self._move(now)
-        failures = sum(self._failures)
-        return max(sum(self._calls), failures), failures
-
-    def _move(self, now: float) -> int:
-        """The place of this moment's bucket."""
-        at = int(now // self._width)
-        if at != self._at:
-            for passed in range(max(self._at + 1, at - BUCKETS + 1), at + 1):
-                self._calls[passed % BUCKETS] = self._failures[passed % BUCKETS] = 0
-            self._at = at
-        return at % BUCKETS

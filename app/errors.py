@@ -73,6 +73,11 @@ _ANTHROPIC_TYPES: Mapping[int, str] = {
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
+def kind_of(failure: type["Failure"]) -> str:
+    """A failure's name in metrics and logs, from a closed set: `UnknownModel` is `unknown_model`."""
+    return _CAPITAL.sub("_", failure.__name__).lower()
+
+
 class Failure(Exception):
     """Something that ends a call, with what the client is told about it."""
 
@@ -96,8 +101,8 @@ class Failure(Exception):
 
     @property
     def kind(self) -> str:
-        """The failure's name in metrics and logs, from a closed set: `UnknownModel` is `unknown_model`."""
-        return _CAPITAL.sub("_", type(self).__name__).lower()
+        """Its name in metrics and logs."""
+        return kind_of(type(self))
 
     def alone(self) -> Self:
         """Without the way it came: the frames there hold the request, for as long as the failure is held."""

@@ -19,6 +19,7 @@ from app.errors import (
     UpstreamRefused,
     UpstreamTimeout,
     UpstreamUnavailable,
+    kind_of,
 )
 
 ErrorClass = Literal[
@@ -62,6 +63,9 @@ TABLE: Mapping[type[Failure], Meaning] = {
     CredentialRejected: Meaning("credential", moves_on=True, counts=True),
 }
 """A silent route is not asked again: what did not answer once has most of the deadline already."""
+
+MOVING: frozenset[str] = frozenset(kind_of(failure) for failure, told in TABLE.items() if told.moves_on)
+"""The kinds of failure after which the next route is taken."""
 
 FallbackClass = Literal[
     "context_length", "missing", "rate_limit", "server", "unreachable", "timeout", "credential"

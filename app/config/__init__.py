@@ -15,6 +15,7 @@ from app.config.prices import Price, Prices
 from app.config.routing import Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
+from app.config.splits import Canary, Shadow, Split
 from app.config.text import read_text, version_of
 from app.config.upstreams import (
     HTTP_KINDS,
@@ -33,6 +34,7 @@ from app.yaml_source import parse
 __all__ = [
     "HTTP_KINDS",
     "AllowanceSettings",
+    "Canary",
     "Config",
     "ConfigError",
     "Demo",
@@ -57,6 +59,8 @@ __all__ = [
     "Router",
     "Rule",
     "Server",
+    "Shadow",
+    "Split",
     "Store",
     "Templates",
     "Upstream",

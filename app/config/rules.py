@@ -18,6 +18,8 @@ def broken_rules(document: Document) -> Iterator[Fault]:
     for rule in (
         _routes,
         _fallbacks,
+        _targets,
+        _shadows,
         _aliases,
         _allowed_models,
         _limited_models,
@@ -58,6 +60,36 @@ def _fallbacks(document: Document) -> Iterator[Fault]:
                 subject, said = _subject(document, path, name)
                 message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
                 yield document.fault(path, message)
+
+
+def _targets(document: Document) -> Iterator[Fault]:
+    """Where splits, canaries and shadows go."""
+    aliases, upstreams = document.members("models"), document.members("upstreams")
+    for alias in aliases:
+        splits = [("split", index) for index in range(len(document.items("models", alias, "split")))]
+        for place in (*splits, ("canary",), ("shadow",)):
+            path: Path = ("models", alias, *place, "to")
+            name = document.text(*path)
+            if not name:
+                continue
+            upstream, rest = split_route(name)
+            if name == alias:
+                yield document.fault(path, "must be another model than the one whose calls it gets")
+            elif name not in aliases and not (rest and upstream in upstreams):
+                subject, said = _subject(document, path, name)
+                message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
+                yield document.fault(path, message)
+            elif any(document.at("models", name, member) for member in ("split", "canary")):
+                yield document.fault(path, "must not be a model whose own calls are split")
+
+
+def _shadows(document: Document) -> Iterator[Fault]:
+    if document.members("store").get("url", DATABASE):
+        return
+    for alias in document.members("models"):
+        if document.at("models", alias, "shadow"):
+            message = "needs a database to write down what it finds: name one in store.url"
+            yield document.fault(("models", alias, "shadow"), message)
 
 
 def _subject(document: Document, path: Path, name: str) -> tuple[str, str | None]:

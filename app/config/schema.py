@@ -1,8 +1,9 @@
 """The settings of the whole file: server, models, keys, metrics and logs."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -19,6 +20,7 @@ from app.config.routing import (
     Variables,
 )
 from app.config.settings import Settings
+from app.config.splits import Canary, Shadow, Split, Sticky
 from app.config.text import version_of
 from app.config.upstreams import ModelName, Upstream
 from app.config.values import (
@@ -178,6 +180,12 @@ class Model(Settings):
     hedge: Hedge | None = Field(
         default=None, description="a second attempt where the first is slow; null is none"
     )
+    split: tuple[Split, ...] = Field(default=(), description="other models that get a share of the calls")
+    canary: Canary | None = Field(default=None, description="a model on trial; null is none")
+    shadow: Shadow | None = Field(default=None, description="a model that answers beside; null is none")
+    sticky: Sticky = Field(
+        default="conversation", description="what stays with one model where calls are split"
+    )
 
     price: Price | None = Field(
         default=None, description="what it costs; null is the upstream's price, or what is known of the model"
@@ -192,6 +200,15 @@ class Model(Settings):
         if not (upstream and model):
             raise wrong("must be upstream/model, or a mapping with these two")
         return {"upstream": upstream, "model": model}
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        shares = [each.share for each in self.split] + ([self.canary.share] if self.canary else [])
+        if math.fsum(shares) > 1:
+            raise wrong(
+                "must not give away more than all calls: the shares of split and canary add up to above 1"
+            )
+        return self
 
 
 def split_route(text: str) -> tuple[str, str]:

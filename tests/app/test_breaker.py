@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.breaker import BUCKETS, MISSES, MOST_GROWTH, Breaker, Tolerance
+from app.breaker import MISSES, MOST_GROWTH, Breaker, Tolerance
+from app.window import BUCKETS
 
 TOLERANCE = Tolerance(error_rate=0.5, window_seconds=30, minimum=4, open_seconds=15, probes=2)
 
