@@ -260,7 +260,7 @@ async def test_who_is_told_the_moment_its_time_is_over_is_counted_once():
     waiting += entering(lane, *[call("interactive")] * 2)
     asyncio.get_running_loop().call_at(BEGIN + 1.5, lane.refused, call(), ration, 10.0)
 
-    with pytest.raises(UpstreamLimited, match="would wait 10.0 s"):
+    with pytest.raises(UpstreamLimited, match=r"would wait 10\.0 s"):
         await waiting[0]
 
     assert lane._tally.dropped == {"late": 1, "expired": 0, "full": 0, "displaced": 0, "hedge": 0}

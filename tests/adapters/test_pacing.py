@@ -260,7 +260,7 @@ async def test_the_upstreams_own_limit_replaces_the_configured_one():
         assert seen is not None
         assert seen.limits == {"requests": 240, "tokens": 100_000}
         assert upstream.unbounded_tokens("twin") == 1024
-        await asyncio.gather(*(ask(upstream, asked(seconds=2)) for _ in range(30)))
+        await asyncio.gather(*(ask(upstream, asked(seconds=20)) for _ in range(30)))
 
 
 async def test_a_worker_hears_from_the_others_what_the_upstream_has_told_them(counters, url):
