@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import config, logs, server
+from app import config, explaining, logs, server
 from app.config.comparing import difference
 from app.config.editor import editor_schema
 from app.config.lasting import after_restart
@@ -68,8 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="make, list, end and replace API keys")
     key_commands.add(keys.add_subparsers(required=True, metavar="action"), _add_config, _load)
 
-    router = commands.add_parser("router", help="train and measure what chooses a mode for a text")
-    router_commands.add(router.add_subparsers(required=True, metavar="action"))
+    router = commands.add_parser("router", help="explain, train and measure how modes and models are chosen")
+    actions = router.add_subparsers(required=True, metavar="action")
+    explaining.add(actions, _add_config, _load)
+    router_commands.add(actions)
 
     twin = commands.add_parser(
         "upstream-sim",

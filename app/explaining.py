@@ -1,13 +1,18 @@
 """Why a text would go where: what `hyperbridge router explain` writes, from the configuration alone."""
 
-from collections.abc import Collection, Iterator, Mapping
+import argparse
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from app import config
 from app.contracts import Call, Caller, ModelCard, Route
 from app.decision import Candidate
+from app.errors import Failure
 from app.operations import CHAT, OPERATIONS
 from app.price_table import Price
 from app.prices import Prices, prices
@@ -22,6 +27,38 @@ from app.wishes import wishes
 
 _ANYBODY = Caller("anybody")
 _LIKELIEST = 3
+
+
+def add(
+    commands: Any,
+    add_config: Callable[[argparse.ArgumentParser], None],
+    load: Callable[[Path], config.Config],
+) -> None:
+    """Put the command under `hyperbridge router`."""
+    explain = commands.add_parser("explain", help="say where a text would go by the configuration, and why")
+    add_config(explain)
+    explain.add_argument("text", help="what a user would say; - reads it from the standard input")
+    explain.add_argument("--model", default="auto", help="the model that would be asked for (auto)")
+    explain.add_argument("--mode", help="the mode that would be asked for")
+    explain.set_defaults(run=lambda options: _explain(options, load(options.config)))
+
+
+def _explain(options: argparse.Namespace, settings: config.Config) -> None:
+    text = sys.stdin.read() if options.text == "-" else options.text
+    body = {
+        "model": options.model,
+        "messages": [{"role": "user", "content": text}],
+        "hyperbridge": {"mode": options.mode or ""},
+    }
+    try:
+        explanation = explained(settings, body)
+    except (Failure, ValueError, config.ConfigError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    for line in lines(explanation):
+        print(line)
+    if explanation.failure is not None:
+        sys.exit(1)
 
 
 @dataclass(frozen=True, slots=True)

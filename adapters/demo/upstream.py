@@ -52,7 +52,10 @@ class Demo(Upstream):
         self._sleep = sleep
 
     async def models(self) -> list[ModelCard]:
-        return [ModelCard(name, context_tokens=CONTEXT_TOKENS) for name in (FAST, SLOW)]
+        return [
+            ModelCard(name, context_tokens=CONTEXT_TOKENS, modalities=("text", "image"), features=("tools",))
+            for name in (FAST, SLOW)
+        ]
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:

@@ -87,12 +87,6 @@ class Auto:
         self._kept = kept
 
     @cached_property
-    def _offers(self) -> Mapping[str, Offer]:
-        return {
-            name: Offer(name, plan, self._entry(plan.routes[0].model)) for name, plan in self._offered.items()
-        }
-
-    @cached_property
     def _classifier(self) -> Classifier | None:
         return self._load() if self._settings.learned else None
 
@@ -102,7 +96,7 @@ class Auto:
         decision = self.decide(call, seen, now)
         mode = self._modes.get(decision.mode)
         lora = mode.lora if mode is not None else None
-        fitting = [self._adapted(self._offers[each.name], lora) for each in self._fitting(decision)]
+        fitting = [self._adapted(self._offer(each.name), lora) for each in self._fitting(decision)]
         return Chosen(decision, fitting, seen.conversation)
 
     def keep(self, chosen: Chosen) -> None:
@@ -155,7 +149,17 @@ class Auto:
 
     def _offers_in(self, mode: Mode | None) -> Sequence[Offer]:
         listed = mode.models if mode is not None else None
-        return [self._offers[name] for name in (self._general if listed is None else listed)]
+        return [self._offer(name) for name in (self._general if listed is None else listed)]
+
+    def _offer(self, name: str) -> Offer:
+        """A LoRA adapter that is not in the catalogue can what its base can."""
+        plan = self._offered[name]
+        route = plan.routes[0]
+        entry = self._entry(route.model)
+        if entry is None:
+            card = self._outlook.card(route.upstream, route.model)
+            entry = self._entry(card.parent) if card is not None and card.parent is not None else None
+        return Offer(name, plan, entry)
 
     def _adapted(self, offer: Offer, lora: str | None) -> Offer:
         """With the mode's LoRA adapter, where the upstream has it for this model."""

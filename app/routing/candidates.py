@@ -156,13 +156,14 @@ def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -
         yield FORBIDDEN
     if need.operation.name not in outlook.operations(route.upstream):
         yield f"does not offer {need.operation.path}"
-    if seen.images and (entry is None or "image" not in entry.modalities):
+    card = outlook.card(route.upstream, route.model)
+    if seen.images and not _takes_images(entry, card):
         yield "is not known to take images"
     if seen.tools and entry is not None and not entry.tools:
         yield "calls no tools"
     if seen.structured and entry is not None and not entry.schema:
         yield "follows no JSON schema"
-    holds = _context(entry, outlook.card(route.upstream, route.model))
+    holds = _context(entry, card)
     needed = seen.prompt_tokens + seen.answer_tokens
     if holds and needed > holds:
         yield f"holds {holds} tokens; prompt and answer need about {needed}"
@@ -171,6 +172,13 @@ def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -
         yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
     if not outlook.healthy(route.upstream):
         yield DOWN
+
+
+def _takes_images(entry: Entry | None, card: ModelCard | None) -> bool:
+    """As its server says, else as the catalogue knows."""
+    if card is not None and card.modalities:
+        return "image" in card.modalities
+    return entry is not None and "image" in entry.modalities
 
 
 def _context(entry: Entry | None, card: ModelCard | None) -> int:

@@ -189,6 +189,20 @@ def test_what_the_server_says_of_its_context_comes_before_the_catalogue():
     assert against(asking("x" * 60_000), auto(outlook=longer))["small"] == ()
 
 
+def test_what_the_server_says_of_images_comes_before_the_catalogue():
+    body = asking("x") | {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}
+    seeing = Known(cards={"large": ModelCard("large", modalities=("text", "image"))})
+
+    assert against(body, auto(outlook=seeing))["large"] == ()
+
+
+def test_an_adapter_can_what_its_base_can():
+    tuned = Known(cards={"odd": ModelCard("odd", parent="small")})
+
+    assert against(asking("x", tools=[{}]), auto())["odd"] == ()
+    assert against(asking("x", tools=[{}]), auto(outlook=tuned))["odd"] == ("calls no tools",)
+
+
 def test_a_key_gets_only_what_it_may_use():
     caller = Caller("a", frozenset({"small", "seer"}))
 
