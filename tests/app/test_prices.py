@@ -101,7 +101,7 @@ models:
 
 def test_the_shipped_table_has_a_version_and_prices():
     shipped = price_table.read(price_table.SHIPPED)
-    assert shipped.version == "2026-09-29"
+    assert shipped.version == "2026-10-07"
     assert shipped.prices["Qwen/Qwen3-235B-A22B-Instruct-2507"] == Price.of(0.2, 0.6)
 
 

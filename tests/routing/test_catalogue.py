@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from app import price_table
 from app.routing import catalogue
 from app.routing.catalogue import TASKS, Entry
-from app.routing.thinking import family
 
 SHIPPED = catalogue.shipped()
 BY_ID = {entry.id: entry for entry in SHIPPED.entries}
@@ -224,18 +223,6 @@ def test_the_first_successor_that_is_still_there_is_named():
     assert after is names[2]
     assert catalogue.Catalogue(names[:2]).successor("o/one-1") is None
     assert catalogue.Catalogue(names).successor("unknown") is None
-
-
-def test_whether_a_model_thinks_is_the_same_to_the_switch_that_tells_it():
-    means = {
-        "never": {"never"},
-        "always": {"always", "low", "minimal"},
-        "switch": {"thinking", "enable_thinking", ""},
-    }
-    answering = [entry for entry in SHIPPED.entries if not {"embedding", "rerank"} & entry.strengths.keys()]
-    differing = [entry.id for entry in answering if family(entry.id) not in {*means[entry.thinking], ""}]
-
-    assert not differing
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_a_key_sees_its_own_usage_and_an_admins_key_that_of_all(kept):
     cost = (used["prompt_tokens"] * 100 + used["completion_tokens"] * 200) / 1_000_000
     assert everyone["total"]["cost_usd"] == pytest.approx(5 * cost)
     assert everyone["total"]["output_tokens"] == 5 * used["completion_tokens"]
-    assert everyone["prices"] == "2026-09-29"
+    assert everyone["prices"] == "2026-10-07"
     assert everyone["delay_seconds"] == 0.05
 
 
@@ -111,7 +111,7 @@ async def test_csv_is_asked_for_by_parameter_or_header(kept):
         )
         assert answer.headers["content-type"].startswith("text/csv")
         assert answer.headers["content-disposition"] == 'attachment; filename="usage.csv"'
-        assert answer.headers["x-hyperbridge-prices"] == "2026-09-29"
+        assert answer.headers["x-hyperbridge-prices"] == "2026-10-07"
         head, row = csv.reader(io.StringIO(answer.text))
         assert (head[0], row[0], row[2]) == ("key", "alice", "1")
 
@@ -130,7 +130,7 @@ async def test_a_report_is_written_beside_the_loop_that_answers_calls(form):
     """Ten thousand rows take a tenth of a second, in which no call would go on."""
     rows = Noting((("2026-11-25",), Sums(1)) for _ in range(3))
     app = FastAPI()
-    app.include_router(usage.router(SingleUser(), Reporter(Told(rows), 1.0, lambda: "2026-09-29")))
+    app.include_router(usage.router(SingleUser(), Reporter(Told(rows), 1.0, lambda: "2026-10-07")))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/v1/usage", params={"format": form})).status_code == 200
