@@ -150,17 +150,28 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A route that gets a copy of a name's call when it is over, at most so many at once; whether texts are kept."""
+
+    name: str
+    route: Route
+    concurrent: int = 4
+    keep_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The routes of one call, best first, at least one; and how far to go.
 
     `lens` is the text that the request's system text begins with; `decision` says how the routes were chosen, where
-    there was a choice.
+    there was a choice. `shadow` answers beside, and is compared.
     """
 
     routes: Sequence[Route]
     policy: Policy = Policy()
     lens: str = ""
     decision: Decision | None = None
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True, slots=True)

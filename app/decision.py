@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-By: TypeAlias = Literal["client", "alias", "rule", "classifier", "conversation", "default"]
-"""Who chose the mode: the client, the name it asked for, a rule, the classifier, the conversation so far, or nobody."""
+By: TypeAlias = Literal["client", "alias", "rule", "classifier", "conversation", "default", "split", "canary"]
+"""Who chose: the client, the name it asked for, a rule, the classifier, the conversation so far, or nobody; or the share
+of the name's calls that another model gets, or one on trial.
+"""
 
 VERSION = "v1"
 """Of the reason's form, which programs may read."""
@@ -28,7 +30,7 @@ class Decision:
     """The mode ("" is none) and who chose it; with which probabilities; and the models, best first.
 
     `rule` names the rule that chose, `policy` what the candidates are ordered by, `presets` and `template` what was
-    put into the request.
+    put into the request; `target` is the model that gets a share of the name's calls and has got this one.
     """
 
     mode: str = ""
@@ -39,6 +41,7 @@ class Decision:
     candidates: Sequence[Candidate] = ()
     presets: Sequence[str] = ()
     template: str = ""
+    target: str = ""
 
     @property
     def reason(self) -> str:

@@ -43,7 +43,7 @@ class Doctor:
         lost_log_lines: Callable[[], int],
         circuits: Callable[[], Circuits],
         redis_gone: Callable[[], bool],
-        further: Sequence[Callable[[], Check]] = (),
+        further: Callable[[], Sequence[Check]] = tuple,
     ) -> None:
         self._inventory = inventory
         self._lost_log_lines = lost_log_lines
@@ -61,7 +61,7 @@ class Doctor:
             _memory(),
             self._log(),
             _limits(redis_gone=self._redis_gone()),
-            *(check() for check in self._further),
+            *self._further(),
         )
         if upstreams and all(check.state == "unhealthy" for check in upstreams):
             return Health("unhealthy", checks)

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app import config
+from app.comparisons import Comparisons
 from app.contracts import CannotStart
 from app.health import Check
 from app.journal import Reader
 from app.ledger import Ledger
 from app.store.faults import StoreUnavailable
+from app.store.shadows import Comparison
 from app.store.usage import Usage
 
 if TYPE_CHECKING:
@@ -27,10 +29,18 @@ class Keeping:
         self._waits = waits
         self.store = _store(settings)
         self._ledger = None if self.store is None else Ledger(self.store.usage, settings.flush_seconds, told)
+        self._comparisons = (
+            None if self.store is None else Comparisons(self.store.shadows, settings.flush_seconds)
+        )
 
     @property
     def readers(self) -> Sequence[Reader]:
         return () if self._ledger is None else (self._ledger.read,)
+
+    def compared(self, comparison: Comparison) -> None:
+        """Keep what a shadow answered."""
+        if self._comparisons is not None:
+            self._comparisons.add(comparison)
 
     @property
     def usage(self) -> Usage | None:
@@ -46,17 +56,19 @@ class Keeping:
 
         Raises CannotStart.
         """
-        if self.store is None or self._ledger is None:
+        if self.store is None or self._ledger is None or self._comparisons is None:
             yield
             return
         try:
             await self._start(self.store)
-            writing = asyncio.ensure_future(self._ledger.keep())
+            writing = [asyncio.ensure_future(each.keep()) for each in (self._ledger, self._comparisons)]
             try:
                 yield
             finally:
-                writing.cancel()
-                await asyncio.wait([writing])
+                for task in writing:
+                    task.cancel()
+                await asyncio.wait(writing)
+                await self._comparisons.flush()
                 await self._ledger.close()
         finally:
             await self.store.close()

@@ -118,14 +118,17 @@ def _said(record: logging.LogRecord) -> str:
 
 
 class ExchangeLog:
-    """The reader that writes one line per record."""
+    """The reader that writes one line per record, as this event."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, event: str = "exchange") -> None:
         self._sink = sink
+        self._event = event
 
     def read(self, record: Record) -> None:
         """Take note of a closed record."""
-        self._sink.write(orjson.dumps(described(record), option=orjson.OPT_APPEND_NEWLINE))
+        line = described(record)
+        line["event"] = self._event
+        self._sink.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def described(record: Record) -> dict[str, object]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from app import config
 from app.breaker import Circuit
+from app.canaries import Canaries
 from app.configuration import Configuration, Origin
 from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
-from app.health import Doctor
+from app.health import Check, Doctor
 from app.inventory import Inventory
 from app.journal import Journal
 from app.keeping import Keeping
@@ -30,6 +31,7 @@ from app.reporter import Reporter
 from app.routing import catalogue
 from app.setup import InForce, Setup
 from app.setups import Setups
+from app.shadowing import Shadowing
 from app.sink import Sink
 from app.swapping import Swapping
 from app.users import UserHash
@@ -65,16 +67,26 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     inventory = Inventory(
         lambda: in_force.setup.sources, lambda: in_force.setup.settings.router.catalogue_seconds
     )
-    setups = Setups(counters, metrics, hash_key, limiter, inventory.listed)
+    shadowing = Shadowing(
+        lambda: in_force.term,
+        [metrics.read_shadow, ExchangeLog(sink, "shadow").read, *keeping.readers],
+        keeping.compared,
+        metrics.splits.count_shadow,
+    )
+    setups = Setups(counters, metrics, hash_key, limiter, listed=inventory.listed, shadowed=shadowing.begin)
+    canaries = Canaries(lambda: in_force.setup.routing.canaries)
+    readers = [metrics.read, ExchangeLog(sink).read, setups.speeds.read, canaries.read, *keeping.readers]
     lasting = _Lasting(
         sink=sink,
         metrics=metrics,
         counters=counters,
         keeping=keeping,
-        journal=Journal([metrics.read, ExchangeLog(sink).read, setups.speeds.read, *keeping.readers]),
+        journal=Journal(readers),
         keys=keys,
         registry=Registry(settings, keys, keeping.store, signs=not signing_key, waits=replaces),
         inventory=inventory,
+        canaries=canaries,
+        shadowing=shadowing,
     )
     in_force = InForce(setups.of(settings))
     return _Gateway(lasting, setups, in_force, origin, UserHash(hash_key)).door
@@ -92,6 +104,8 @@ class _Lasting:
     keys: Keyring
     registry: Registry
     inventory: Inventory
+    canaries: Canaries
+    shadowing: Shadowing
     readiness: Readiness = field(default_factory=Readiness)
 
 
@@ -129,6 +143,7 @@ class _Gateway:
             held.push_async_callback(lasting.counters.stop)
             await lasting.counters.start()
             await held.enter_async_context(self._swapping.held())
+            await held.enter_async_context(lasting.shadowing.held())
             await held.enter_async_context(self._configuration.held())
             await held.enter_async_context(lasting.inventory.held(self._roll.call))
             watch = asyncio.ensure_future(lasting.metrics.watch(self._watched()))
@@ -146,6 +161,7 @@ class _Gateway:
             circuits=self._circuits,
             redis_gone=self._lasting.counters.gone,
             queues=self._queues,
+            rolled_back=self._lasting.canaries.rolled_back,
         )
 
     def _parts(self, relay: Relay) -> api.Parts:
@@ -162,12 +178,7 @@ class _Gateway:
                 lambda: lasting.sink.lost,
                 self._circuits,
                 lasting.counters.gone,
-                (
-                    *lasting.keeping.checks,
-                    *lasting.registry.checks,
-                    self._configuration.check,
-                    self._roll.check,
-                ),
+                self._checks,
             ),
             readiness=lasting.readiness,
             metrics=lasting.metrics if settings.metrics.enabled else None,
@@ -177,6 +188,16 @@ class _Gateway:
                 lambda: self._in_force.setup.prices.version,
             ),
         )
+
+    def _checks(self) -> Sequence[Check]:
+        lasting = self._lasting
+        checks = (
+            *lasting.keeping.checks,
+            *lasting.registry.checks,
+            self._configuration.check,
+            self._roll.check,
+        )
+        return [*(check() for check in checks), *lasting.canaries.checks()]
 
     def _made(self, settings: config.Config, before: Setup) -> Setup:
         """A setup that may come into force. Raises CannotStart and ValueError."""

@@ -29,6 +29,7 @@ from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
 from app.model_metrics import ModelMetrics
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
+from app.split_metrics import SplitMetrics
 from app.usage import Usage
 from app.version import VERSION
 
@@ -55,6 +56,7 @@ class Watched:
     circuits: Callable[[], Circuits]
     redis_gone: Callable[[], bool]
     queues: Callable[[], Queues]
+    rolled_back: Callable[[], Mapping[str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class Metrics:
         )  # fmt: skip
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
-        self.models = ModelMetrics(registry)
+        self.models, self.splits = ModelMetrics(registry), SplitMetrics(registry)
         self._circuits, self._queues = CircuitMetrics(registry), QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
@@ -187,6 +189,8 @@ class Metrics:
         """Count a closed record."""
         if record.decision is not None:
             self._decisions.labels(record.decision.mode or NO_MODE, record.decision.by).inc()
+            if record.decision.target:
+                self.splits.count(record.model, record.decision.target)
         upstream = record.route.upstream if record.route is not None else NO_MODEL
         bound = self._of(record, upstream)
         bound.requests.inc()
@@ -208,6 +212,20 @@ class Metrics:
             self._read_stream(record, bound)
         if record.failure is not None or len(record.attempts) > 1:
             self._read_attempts(record)
+
+    def read_shadow(self, record: Record) -> None:
+        """Count what a shadow used, under its own name: it is no request of a client's."""
+        usage, upstream = record.usage, record.attempts[0].route.upstream
+        for kind, tokens in (
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            if tokens:
+                self._tokens.labels(record.model, upstream, kind).inc(tokens)
+        if record.nano_usd:
+            self._cost.labels(record.model, upstream).inc(record.nano_usd / NANO_USD)
 
     def _of(self, record: Record, upstream: str) -> _Bound:
         key = (record.operation.name, record.model or NO_MODEL, upstream, record.outcome)
@@ -277,6 +295,7 @@ class Metrics:
                 self._connections.labels(upstream).set(number)
             self._circuits.read(watched.circuits())
             self._queues.read(watched.queues())
+            self.splits.read(watched.rolled_back())
 
     def forget(self, upstreams: Iterable[str]) -> None:
         """These upstreams are gone, or others now, which begin to count anew."""

@@ -10,7 +10,7 @@ from app.backoff import RetryBudget
 from app.bounds import Bounds
 from app.codecs import Identity
 from app.contracts import Limiter
-from app.exchange import Exchange
+from app.exchange import Exchange, Shadowed
 from app.hedging import Hedges
 from app.limits import opening
 from app.limits.limited import Limited
@@ -36,15 +36,19 @@ class Setups:
     `speeds` reads the records of calls.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what stays the same
         self,
         counters: opening.Opening,
         metrics: Metrics,
         hash_key: str = "",
         limiter: Limiter | None = None,
+        *,
         listed: Callable[[], Listed] = _nothing,
+        shadowed: Shadowed,
     ) -> None:
-        """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last."""
+        """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last, `shadowed`
+        gets the calls that have a shadow.
+        """
         self._counters = counters
         self._metrics = metrics
         self._hash_key = hash_key
@@ -52,6 +56,7 @@ class Setups:
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
         self._hedges = Hedges()
         self._listed = listed
+        self._shadowed = shadowed
         self._kept = Kept()
         self.speeds = Speeds()
 
@@ -64,12 +69,14 @@ class Setups:
         kept = {} if before is None else building.kept(settings, before.settings, before.sources)
         sources = building.sources(settings, self._counters.budgets, kept)
         heard = Heard(sources, costs, self._listed, self.speeds)
-        routing = router(settings, self._listed, heard, self._kept)
+        canaries = {} if before is None else before.routing.canaries
+        routing = router(settings, self._listed, heard, self._kept, canaries)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
             routing,
             costs,
             Upstreams(sources, Identity(), self._budgets, self._hedges),
+            self._shadowed,
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
         return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)

@@ -1,13 +1,17 @@
 """From the configuration to the prompt router."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from app import config
 from app.routing import catalogue
 from app.routing.auto import Auto, Classifier
+from app.routing.canary import Canary
 from app.routing.candidates import Outlook
-from app.routing.configured import defaults, general, manners_of_names, offered, plans
+from app.routing.catalogue import Entry
+from app.routing.configured import defaults, general, manners_of_names, offered, plans, splits
 from app.routing.fixed import Fixed
 from app.routing.kept import Kept
 from app.routing.listed import Listed
@@ -17,8 +21,17 @@ from app.routing.router import Router
 from app.routing.templates import Templates
 
 
-def router(settings: config.Config, listed: Callable[[], Listed], outlook: Outlook, kept: Kept) -> Router:
-    """The router of this configuration. Raises ValueError and ConfigError where a file that it names cannot be used."""
+def router(
+    settings: config.Config,
+    listed: Callable[[], Listed],
+    outlook: Outlook,
+    kept: Kept,
+    canaries: Mapping[str, Canary] = MappingProxyType({}),
+) -> Router:
+    """The router of this configuration; `canaries` are those that were on trial before.
+
+    Raises ValueError and ConfigError where a file that it names cannot be used.
+    """
     known = modes(settings.modes)
     manners = Manners(known, presets(settings.presets), Templates.of(settings.templates))
     named = plans(settings, manners)
@@ -27,12 +40,23 @@ def router(settings: config.Config, listed: Callable[[], Listed], outlook: Outlo
         known,
         offered(settings, named),
         general=general(settings),
-        entry=lambda model: catalogue.shipped().find(model),
+        entry=_entry,
         classifier=_classifier(settings.router.classifier),
         outlook=outlook,
         kept=kept,
     )
-    return Router(Fixed(named, defaults(settings), listed), auto, manners, manners_of_names(settings))
+    return Router(
+        Fixed(named, defaults(settings), listed),
+        auto,
+        manners,
+        manners_of_names(settings),
+        splits(settings, manners, canaries),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _entry(model: str) -> Entry | None:
+    return catalogue.shipped().find(model)
 
 
 def _classifier(file: Path | None) -> Callable[[], Classifier]:

@@ -7,10 +7,12 @@ import orjson
 
 from app import config
 from app.config.schema import split_route
-from app.contracts import NO_WISHES, Hedging, Plan, Policy, Route, Wishes
-from app.decision import Decision
+from app.contracts import NO_WISHES, Hedging, Plan, Policy, Route, Shadow, Wishes
+from app.decision import By, Decision
 from app.errors import BadRequest
+from app.routing.canary import Canary
 from app.routing.manner import Manner, Manners
+from app.routing.splits import Splits, Target
 
 
 def plans(settings: config.Config, manners: Manners) -> Mapping[str, Plan]:
@@ -35,6 +37,39 @@ def plans(settings: config.Config, manners: Manners) -> Mapping[str, Plan]:
     return found
 
 
+def splits(settings: config.Config, manners: Manners, before: Mapping[str, Canary]) -> Mapping[str, Splits]:
+    """How the calls of names are divided, in the same manner; a canary that was on trial before goes on so."""
+    upstreams, bases = defaults(settings), manners_of_names(settings)
+    found: dict[str, Splits] = {}
+    for alias, model in settings.models.items():
+        if not (model.split or model.canary or model.shadow):
+            continue
+        routes = _Routes(alias, upstreams, manners.of(bases[alias]))
+        targets = [routes.target(split, "split", settings) for split in model.split]
+        trial = None
+        if model.canary is not None:
+            targets.insert(0, routes.target(model.canary, "canary", settings))
+            trial = _trial(alias, model.canary, targets[0].route, before.get(alias))
+        shadow = None if model.shadow is None else _shadow(alias, model.shadow, routes, settings)
+        share = 0.0 if model.shadow is None else model.shadow.share
+        found[alias] = Splits(alias, model.sticky, targets, trial, shadow, share)
+    return found
+
+
+def _trial(alias: str, settings: config.Canary, route: Route, before: Canary | None) -> Canary:
+    if before is not None and before.is_of(settings, route):
+        return before
+    return Canary(alias, settings, route)
+
+
+def _shadow(alias: str, wanted: config.Shadow, routes: "_Routes", settings: config.Config) -> Shadow:
+    """Under a name of its own: what it uses is not counted with the calls of clients."""
+    route = routes.first(_named(wanted.to, settings))
+    name = f"shadow:{alias}"
+    route = replace(route, alias=name, reason="shadow")
+    return Shadow(alias, route, wanted.concurrent, wanted.keep_text)
+
+
 def offered(settings: config.Config, named: Mapping[str, Plan]) -> Mapping[str, Plan]:
     """What `auto` may choose: every configured name, and what modes name directly as upstream/model."""
     upstreams = defaults(settings)
@@ -54,7 +89,7 @@ def general(settings: config.Config) -> Sequence[str]:
     """
     plain = {
         (model.upstream, model.model): alias
-        for alias, model in reversed(settings.models.items())
+        for alias, model in reversed(list(settings.models.items()))
         if not (model.mode or model.template)
     }
     return [alias for alias in settings.models if alias in plain.values()] or list(settings.models)
@@ -117,9 +152,18 @@ class _Routes:
     def fallbacks(self, model: config.Model, settings: config.Config) -> Iterator[Route]:
         """The routes behind the first. What a fallback falls back to itself is not followed."""
         for fallback in model.fallbacks:
-            other = settings.models.get(fallback.to)
-            if other is None:
-                upstream, name = split_route(fallback.to)
-                other = config.Model(upstream=upstream, model=name)
-            route = self.first(other)
+            route = self.first(_named(fallback.to, settings))
             yield replace(route, reason=f"fallback to {fallback.to}", when=frozenset(fallback.when))
+
+    def target(self, split: config.Split | config.Canary, by: By, settings: config.Config) -> Target:
+        route = self.first(_named(split.to, settings))
+        return Target(split.to, by, split.share, replace(route, reason=by))
+
+
+def _named(name: str, settings: config.Config) -> config.Model:
+    """A model that is referred to: one of the configuration's, or upstream/model."""
+    model = settings.models.get(name)
+    if model is None:
+        upstream, own = split_route(name)
+        model = config.Model(upstream=upstream, model=own)
+    return model

@@ -66,6 +66,11 @@ def features(call: Call) -> Features:
     )
 
 
+def conversation(call: Call) -> str:
+    """A name for the conversation that this call belongs to, without a look at anything else; "" where it is not known."""
+    return _conversation(call, () if call.wishes.conversation else tuple(_said(call)))
+
+
 def _said(call: Call) -> Iterator[tuple[str, Any]]:
     """Role and content of each message, in any of the dialects; a bare text is the user's."""
     for name in _MESSAGES:

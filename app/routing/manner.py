@@ -83,7 +83,8 @@ def _missing(what: str, name: str, known: Collection[str]) -> NoReturn:
 def in_manner(plan: Plan, asked: Manner, whole: Manner) -> Plan:
     """The plan with what was asked for set above what its routes had, and with the lens of it all."""
     routes = [_route(route, asked) for route in plan.routes]
-    return replace(plan, routes=routes, lens=whole.lens)
+    shadow = plan.shadow and replace(plan.shadow, route=_route(plan.shadow.route, asked))
+    return replace(plan, routes=routes, lens=whole.lens, shadow=shadow)
 
 
 def _route(route: Route, asked: Manner) -> Route:

@@ -8,9 +8,11 @@ from app.contracts import NO_WISHES, Call, Caller, Plan, Route, Wishes
 from app.decision import Decision
 from app.errors import Failure
 from app.routing.auto import AUTO, Auto, Chosen
+from app.routing.canary import Canary
 from app.routing.features import Features, features
 from app.routing.fixed import Fixed
 from app.routing.manner import Manners, in_manner
+from app.routing.splits import Splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,22 @@ class Explanation:
 class Router:
     """Names go where the configuration says, `auto` where the router chooses; then in the manner that is asked for.
 
-    `bases` are the manners that the configuration gives to names.
+    `bases` are the manners that the configuration gives to names, `splits` are of those that divide their calls.
     """
 
-    def __init__(self, names: Fixed, auto: Auto, manners: Manners, bases: Mapping[str, Wishes]) -> None:
+    def __init__(
+        self,
+        names: Fixed,
+        auto: Auto,
+        manners: Manners,
+        bases: Mapping[str, Wishes],
+        splits: Mapping[str, Splits],
+    ) -> None:
         self._names = names
         self._auto = auto
         self._manners = manners
         self._bases = bases
+        self._splits = splits
 
     def decide(self, call: Call) -> Plan:
         """The routes to try, and how far to go. Raises UnknownModel, ForbiddenModel, NoModelFits and BadRequest."""
@@ -68,6 +78,15 @@ class Router:
         """The configured names that this caller may use."""
         return self._names.names(caller)
 
+    @property
+    def canaries(self) -> Mapping[str, Canary]:
+        """Those on trial, by the names whose calls they get."""
+        return {name: splits.canary for name, splits in self._splits.items() if splits.canary is not None}
+
+    def choices(self, caller: Caller) -> Mapping[str, Plan]:
+        """The names that `auto` may choose for this caller; none where `auto` is a name of the configuration."""
+        return self._auto.choices(caller) if self._is_auto(AUTO) else {}
+
     def _is_auto(self, name: str) -> bool:
         return name == AUTO and not self._names.has(AUTO)
 
@@ -92,6 +111,9 @@ class Router:
 
     def _named(self, call: Call, name: str) -> Plan:
         plan = self._names.plan(call.caller, name)
+        splits = self._splits.get(name)
+        if splits is not None:
+            plan = splits.of(call, plan)
         if call.wishes is NO_WISHES:
             return plan
         return self._in_manner(plan, call.wishes, self._bases.get(name, NO_WISHES))
@@ -110,6 +132,7 @@ class Router:
         )
         decision = plan.decision or Decision()
         if asked.mode and not decision.candidates:
-            decision = replace(decision, mode=asked.mode, by="client")
+            by = decision.by if decision.target else "client"
+            decision = replace(decision, mode=asked.mode, by=by)
         told = replace(decision, presets=whole.presets, template=whole.template)
         return replace(in_manner(plan, own, whole), decision=told)

@@ -9,6 +9,8 @@ from app.store.database import Database
 from app.store.key_table import KeyTable
 from app.store.keys import StoredKeys
 from app.store.migrating import migrate
+from app.store.shadow_table import ShadowTable
+from app.store.shadows import Shadows
 from app.store.tables import SECRETS
 from app.store.usage import Usage
 from app.store.usage_table import UsageTable
@@ -21,6 +23,7 @@ class Store:
         self._database = Database(url)
         self.keys: StoredKeys = KeyTable(self._database)
         self.usage: Usage = UsageTable(self._database)
+        self.shadows: Shadows = ShadowTable(self._database)
 
     async def start(self) -> None:
         """Bring the tables to what they must be. Raises StoreUnavailable."""

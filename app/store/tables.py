@@ -1,5 +1,7 @@
 """The tables as the code sees them; the migrations make them."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, Double, LargeBinary, MetaData, String, Table, Text
 
 METADATA = MetaData()
@@ -68,3 +70,36 @@ BATCHES = Table(
     Column("written_at", Double, nullable=False, index=True),
 )
 """What was added to the usage already, so that nothing is added twice."""
+
+
+def _side(name: str) -> list[Column[Any]]:
+    """The columns of one of two answers."""
+    return [
+        Column(f"{name}_upstream", Text, nullable=False),
+        Column(f"{name}_model", Text, nullable=False),
+        Column(f"{name}_outcome", Text, nullable=False),
+        Column(f"{name}_first_seconds", Double),
+        Column(f"{name}_seconds", Double),
+        Column(f"{name}_input_tokens", BigInteger, nullable=False),
+        Column(f"{name}_output_tokens", BigInteger, nullable=False),
+        Column(f"{name}_nano_usd", BigInteger),
+        Column(f"{name}_finish", Text),
+        Column(f"{name}_characters", BigInteger, nullable=False),
+        Column(f"{name}_text", Text),
+    ]
+
+
+SHADOWS = Table(
+    "shadows",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("alias", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    *_side("own"),
+    *_side("shadow"),
+    Column("similarity", Double),
+    Column("same_json", Boolean),
+    Column("same_calls", Boolean),
+)
+"""A client's answer beside a shadow's to the same request."""
