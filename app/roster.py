@@ -8,6 +8,7 @@ from app.health import State
 from app.inventory import Stock, Stocks
 from app.missing import Missing, missing_at
 from app.price_table import Price
+from app.routing.auto import AUTO
 from app.routing.catalogue import Catalogue, Entry
 from app.routing.listed import Listed, may_use, names
 from app.setup import Setup
@@ -66,7 +67,7 @@ class Roster:
         self._catalogue = catalogue
 
     def of(self, caller: Caller) -> Iterator[Known]:
-        """The configured names that this caller may use, then every upstream's own models."""
+        """The configured names that this caller may use, every upstream's own models, and `auto`."""
         for alias, plan in self._setup.routing.names(caller).items():
             yield self._known(alias, plan.routes)
         for upstream, cards in self._listed.cards.items():
@@ -74,6 +75,9 @@ class Roster:
                 if upstream in self._setup.sources and may_use(caller, upstream, card):
                     route = Route(upstream, card.id, f"{upstream}/*", "")
                     yield self._known(f"{upstream}/{card.id}", (route,), self._others(upstream, card))
+        choices = [plan.routes[0] for plan in self._setup.routing.choices(caller).values()]
+        if choices:
+            yield Known(AUTO, self._places(choices), ModelCard(AUTO), available=True)
 
     def _others(self, upstream: str, card: ModelCard) -> Sequence[str]:
         """The other names of an upstream's model: `upstream/base:adapter`, and plain ones that no other has."""
@@ -92,7 +96,7 @@ class Roster:
         entry = self._catalogue.find(card.parent or card.id)
         return Known(
             name,
-            [Place(route.upstream, route.model, self._health(route.upstream)) for route in routes],
+            self._places(routes),
             card,
             stock.failure is None,
             others,
@@ -101,6 +105,9 @@ class Roster:
             missing_at(self._setup.settings, stock, first, self._catalogue),
             self._setup.prices.of(first) or card.price,
         )
+
+    def _places(self, routes: Sequence[Route]) -> Sequence[Place]:
+        return [Place(route.upstream, route.model, self._health(route.upstream)) for route in routes]
 
     def _context(self, upstream: str, card: ModelCard) -> int | None:
         """As the upstream says it; an adapter has that of its base."""

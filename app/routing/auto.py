@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app import config
 from app.config.routing import Task
-from app.contracts import Call, Plan
+from app.contracts import Call, Caller, Plan
 from app.decision import Candidate, Decision
 from app.errors import ForbiddenModel, NoModelFits
 from app.routing.candidates import DOWN, FORBIDDEN, Need, Offer, Order, Outlook, candidates
@@ -89,6 +89,10 @@ class Auto:
     @cached_property
     def _classifier(self) -> Classifier | None:
         return self._load() if self._settings.learned else None
+
+    def choices(self, caller: Caller) -> Mapping[str, Plan]:
+        """The names that may be chosen for this caller where a mode lists none."""
+        return {name: self._offered[name] for name in self._general if caller.may_use(name)}
 
     def choose(self, call: Call, now: datetime) -> Chosen:
         """The decision and what it leads to; raises NoModelFits or ForbiddenModel. `now` is in UTC."""

@@ -74,8 +74,8 @@ async def test_the_model_list_holds_what_the_key_may_use(keyed):
         answer = await keyed.get("/v1/models", headers={"authorization": f"Bearer {key}"})
         return [model["id"] for model in answer.json()["data"]]
 
-    assert await listed(WIDE) == ["words", "other", "twin/twin", "twin/twin-lora"]
-    assert await listed(NARROW) == ["words"]
+    assert await listed(WIDE) == ["words", "other", "twin/twin", "twin/twin-lora", "auto"]
+    assert await listed(NARROW) == ["words", "auto"]
     assert await listed(NONE) == []
 
 

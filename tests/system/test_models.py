@@ -166,7 +166,7 @@ async def test_a_key_sees_and_uses_what_it_names_by_every_name_of_it(tmp_path):
             listed = await client.get("/v1/models", headers=headers)
             return [each["id"] for each in listed.json()["data"]]
 
-        assert await seen(narrow) == ["house", "nebius/google/gemma-3-27b-it"]
+        assert await seen(narrow) == ["house", "nebius/google/gemma-3-27b-it", "auto"]
         assert await seen(poet) == ["local/poet"]
         assert (await answered_by(client, "google/gemma-3-27b-it", **narrow))[0] == 200
         assert (await answered_by(client, "local/poet", **poet))[0] == 200

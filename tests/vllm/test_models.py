@@ -38,6 +38,7 @@ async def test_adapters_are_listed_below_their_base(client):
         "local/base": None,
         "local/poet": "local/base",
         "local/clerk": "local/base",
+        "auto": None,
     }
 
 
