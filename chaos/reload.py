@@ -1,8 +1,8 @@
 """An alias changes its target while two workers answer calls, and streams from the old one still run."""
 
 import asyncio
-import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -158,19 +158,18 @@ async def _served(folder: Path, text: str) -> AsyncGenerator[str]:
     """`hyperbridge serve` in processes of its own, and its URL."""
     path = folder / "hyperbridge.yaml"
     path.write_text(text, encoding="utf-8")
-    with (folder / "stderr").open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app", "serve", "--config", str(path),
-            env={**os.environ}, stdout=asyncio.subprocess.PIPE, stderr=errors,
-        )  # fmt: skip
+    command = [sys.executable, "-m", "app", "serve", "--config", str(path)]
+    with (folder / "stderr").open("w") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)  # noqa: ASYNC220, S603
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
-            url = re.search(r"http://\S+", (await process.stdout.readline()).decode())
+            url = re.search(r"http://\S+", await asyncio.to_thread(process.stdout.readline))
             assert url is not None, (folder / "stderr").read_text(encoding="utf-8")
             yield url[0]
         finally:
             process.terminate()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
+            process.stdout.close()
 
 
 async def _ready(client: httpx.AsyncClient) -> None:

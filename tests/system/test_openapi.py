@@ -45,6 +45,12 @@ GOOD: dict[str, dict] = {
     "/tokenize": {"prompt": "Hello"},
     "/detokenize": {"tokens": []},
 }
+NEVER_BY_CHANCE = frozenset({
+    "POST /admin/configuration/diff",
+    "PUT /admin/configuration/file",
+    "POST /admin/configuration/rollback",
+})
+"""A random name is none, and a random text no configuration."""
 ADMIN = "hb-admin-0001"
 KEY = {"authorization": f"Bearer {ADMIN}"}
 KEYS = f'keys: [{{id: admin, sha256: {sha256(ADMIN.encode()).hexdigest()}, models: ["*"], admin: true}}]'
@@ -88,7 +94,7 @@ def test_whatever_is_asked_the_answer_is_one_that_the_document_names(operation, 
     statuses: set[int] = set()
     ask()
     assert 401 not in statuses
-    assert 200 in statuses or "{id}" in operation.path  # a random name is none
+    assert 200 in statuses or "{id}" in operation.path or operation.label in NEVER_BY_CHANCE
 
 
 async def test_every_reference_of_the_document_leads_somewhere(client):
