@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import config, explaining, logs, server
+from app import config, explaining, logs, server, shadow_commands
 from app.config.comparing import difference
 from app.config.editor import editor_schema
 from app.config.lasting import after_restart
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = router.add_subparsers(required=True, metavar="action")
     explaining.add(actions, _add_config, _load)
     router_commands.add(actions)
+    shadow_commands.add(actions, _add_config, _load)
 
     twin = commands.add_parser(
         "upstream-sim",
