@@ -79,7 +79,7 @@ async def _pacing(order: Order) -> Sequence[Finding]:
 
 async def _reload(order: Order) -> Sequence[Finding]:
     order.said("reload: an alias changes while two workers answer, for about ten seconds")
-    return reload.findings(await reload.swap())
+    return reload.findings(await reload.swap(), await reload.lateness())
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {

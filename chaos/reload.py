@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from app import config
 from chaos.findings import Finding
 from chaos.serving import twin
 
@@ -23,17 +24,18 @@ ALIASES = 300
 BEFORE_SECONDS = 1.5
 AFTER_SECONDS = 2.5
 WITHIN_SECONDS = 1.0
-MOST_WAIT_SECONDS = 0.1
+MOST_LATE_SECONDS = 0.05
+READINGS = 15
+TICK_SECONDS = 0.001
 WORDS = 80
 GAP_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call: when it began and how long it took, in seconds from the change; and who answered, "" where it failed."""
+    """A call: when it began, in seconds from the change; and who answered, "" where it failed."""
 
     began: float
-    took: float
     model: str
 
 
@@ -55,9 +57,6 @@ class Swapped:
     def last_old_seconds(self) -> float:
         """When the last call began that the old target answered, after the change."""
         return max((each.began for each in self.calls if each.model == "old"), default=0.0)
-
-    def slowest(self, since: float, until: float) -> float:
-        return max((each.took for each in self.calls if since <= each.began < until), default=0.0)
 
 
 def configuration(url: str, target: str) -> str:
@@ -90,7 +89,7 @@ async def swap() -> Swapped:
     return seen
 
 
-def findings(seen: Swapped) -> Sequence[Finding]:
+def findings(seen: Swapped, late_seconds: float) -> Sequence[Finding]:
     late = seen.last_old_seconds
     return [
         Finding(
@@ -109,12 +108,31 @@ def findings(seen: Swapped) -> Sequence[Finding]:
             seen.streams == STREAMS,
         ),
         Finding(
-            f"A file of {ALIASES} names is read and checked beside the calls: none waits {MOST_WAIT_SECONDS} s longer for it",
-            f"slowest call {seen.slowest(0, WITHIN_SECONDS) * 1000:.0f} ms while it came into force, "
-            f"{seen.slowest(-BEFORE_SECONDS, 0) * 1000:.0f} ms before",
-            seen.slowest(0, WITHIN_SECONDS) < seen.slowest(-BEFORE_SECONDS, 0) + MOST_WAIT_SECONDS,
+            f"A file of {ALIASES} names is read and checked beside the calls: the loop is late by {MOST_LATE_SECONDS} s at most",
+            f"{late_seconds * 1000:.0f} ms late",
+            late_seconds < MOST_LATE_SECONDS,
         ),
     ]
+
+
+async def lateness() -> float:
+    """How late the loop is at most while a file is read in a thread: the median of some readings, in seconds."""
+    with TemporaryDirectory() as place:
+        _replace(Path(place), configuration("http://127.0.0.1:1/v1", "new"))
+        path = Path(place, "hyperbridge.yaml")
+        return sorted([await _late(path) for _ in range(READINGS)])[READINGS // 2]
+
+
+async def _late(path: Path) -> float:
+    now = asyncio.get_running_loop().time
+    late = 0.0
+    reading = asyncio.ensure_future(asyncio.to_thread(config.load, path, {}))
+    while not reading.done():
+        due = now() + TICK_SECONDS
+        await asyncio.sleep(TICK_SECONDS)
+        late = max(late, now() - due)
+    await reading
+    return late
 
 
 async def _ask(client: httpx.AsyncClient, changed: float, seen: Swapped) -> None:
@@ -123,7 +141,7 @@ async def _ask(client: httpx.AsyncClient, changed: float, seen: Swapped) -> None
     while (began := now()) < changed + AFTER_SECONDS:
         answer = await _chat(client, {"model": "words", "messages": [{"role": "user", "content": "hi"}]})
         model = answer.headers.get("x-hyperbridge-model", "?") if answer and answer.is_success else ""
-        seen.calls.append(Asked(began - changed, now() - began, model))
+        seen.calls.append(Asked(began - changed, model))
 
 
 async def _stream(client: httpx.AsyncClient) -> bool:
