@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from app import server
 from app.worker import CONFIG
@@ -20,8 +22,15 @@ def test_a_worker_that_dies_while_it_is_asked_is_not_waited_for(tmp_path, monkey
         assert worker.wait_until_ready(30)
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGSTOP)
+        while any(_state(task) != "T" for task in Path(f"/proc/{worker.pid}/task").iterdir()):
+            time.sleep(0.01)  # until its last thread has heard of it, it may answer
         asked = threads.submit(worker.is_alive, 60)
         os.kill(worker.pid, signal.SIGKILL)
 
         assert asked.result(10) is False
         worker.join()
+
+
+def _state(task: Path) -> str:
+    """One letter (proc(5)): T is stopped."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
