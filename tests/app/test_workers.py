@@ -21,6 +21,8 @@ def test_a_worker_that_dies_while_it_is_asked_is_not_waited_for(tmp_path, monkey
         worker.start()
         assert worker.wait_until_ready(30)
         assert worker.pid is not None
+        while worker.parent_conn.poll(1):  # a busy start answers late what was not waited for any more
+            worker.parent_conn.recv()
         os.kill(worker.pid, signal.SIGSTOP)
         while any(_state(task) != "T" for task in Path(f"/proc/{worker.pid}/task").iterdir()):
             time.sleep(0.01)  # until its last thread has heard of it, it may answer
