@@ -1,6 +1,7 @@
 """`hyperbridge router train | eval`: what texts ask for, learned from examples and measured. They need no gateway."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -39,6 +40,9 @@ class _Refused(Exception):
 
 
 def _train(options: argparse.Namespace) -> None:
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # the matrices are small: threads would wait for each other
     from app.routing import examples, model_file, training  # noqa: PLC0415 - numpy takes 0.1 s
 
     with _ending():

@@ -31,7 +31,8 @@ BATCH = 32
 WANTED = 0.95
 """Of the texts whose label is told it should be right: the threshold is chosen for that."""
 _TEMPERATURES: Sequence[float] = np.geomspace(0.05, 5.0, 120).tolist()
-_THRESHOLDS = tuple(each / 100 for each in range(100))
+_THRESHOLDS = tuple(each / 100 for each in range(50, 100))
+"""A label that is less likely than all others together is not told."""
 
 Tell = Callable[[str], None]
 
@@ -281,7 +282,7 @@ def _temperature(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
 
 def _threshold(truth: NDArray[np.intp], likely: NDArray[np.float64], none: int) -> float:
     """The lowest one with which enough of what is told is right; else the highest one that tells half of the labels."""
-    highest = 0.0
+    highest = _THRESHOLDS[0]
     for threshold in _THRESHOLDS:
         coverage, precision = _told(truth, likely, none, threshold)
         if precision >= WANTED:

@@ -1,9 +1,11 @@
 """The bounds are those that the issue names; docs/routing.md says what was measured."""
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -36,19 +38,29 @@ def silent(line: str) -> None:
     """Say nothing of the training."""
 
 
+def trained(examples: Sequence[Example], folder: Path) -> Classifier:
+    """By the command: it has its own process, and its own settings of BLAS."""
+    lines = (json.dumps({"text": each.text, "label": each.label}) + "\n" for each in examples)
+    (folder / "examples.jsonl").write_text("".join(lines))
+    command = ["router", "train", str(folder / "examples.jsonl"), "--out", str(folder / "made.npz")]
+    subprocess.run(
+        [sys.executable, "-m", "app", *command], cwd=ROOT, capture_output=True, check=True, timeout=600
+    )
+    return load(folder / "made.npz")
+
+
 @pytest.fixture(scope="module")
 def held_out() -> Evaluated:
     return evaluate(shipped(), read([HELD_OUT]))
 
 
 @pytest.fixture(scope="module")
-def split() -> Evaluated:
+def split(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """One in ten of the shipped examples, judged by what was trained on the others."""
     examples = read([SHIPPED])
     kept = [each for each in examples if crc32(each.text.encode()) % 10]
     others = [each for each in examples if not crc32(each.text.encode()) % 10]
-    model, _ = training.train(kept, silent)
-    return evaluate(Classifier(model), others)
+    return evaluate(trained(kept, tmp_path_factory.mktemp("split")), others)
 
 
 def test_what_was_never_trained_on_is_told_apart(held_out: Evaluated):
@@ -60,7 +72,7 @@ def test_probabilities_of_what_was_never_trained_on_mean_what_they_say(held_out:
 
 
 def test_a_split_of_the_shipped_examples_is_told_apart(split: Evaluated):
-    assert macro_f1(split.truth, split.likely) >= 0.93
+    assert macro_f1(split.truth, split.likely) >= 0.95
     assert calibration_error(split.truth, split.likely) <= 0.05
 
 
@@ -71,14 +83,14 @@ def test_what_is_told_is_right_in_nearly_all_cases(held_out: Evaluated):
     assert held_out.told.mean() >= 0.8
 
 
-def test_the_shipped_file_is_what_training_makes_of_the_shipped_examples():
+def test_the_shipped_file_is_what_training_makes_of_the_shipped_examples(tmp_path: Path):
     examples = read([SHIPPED])
-    model, _ = training.train(examples, silent)
-    again = evaluate(Classifier(model), examples)
+    made = trained(examples, tmp_path)
+    again = evaluate(made, examples)
     known = evaluate(shipped(), examples)
 
-    assert shipped().model.examples_sha256 == model.examples_sha256
-    assert shipped().threshold == pytest.approx(model.threshold, abs=0.05)
+    assert shipped().model.examples_sha256 == made.model.examples_sha256
+    assert shipped().threshold == pytest.approx(made.threshold, abs=0.05)
     assert (again.likely.argmax(axis=1) == known.likely.argmax(axis=1)).mean() > 0.999
     assert np.abs(again.likely - known.likely).max() < 0.05
     assert accuracy(known.truth, known.likely) > 0.97
