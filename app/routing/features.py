@@ -16,7 +16,8 @@ MOST_CHARACTERS = 100_000
 """Of the last message that are looked at."""
 
 _IMAGES = frozenset({"image_url", "input_image", "image"})
-_CODE = re.compile(r"^\s*(?:```|~~~)|^Traceback \(most recent call last\)", re.MULTILINE)
+_CODE = re.compile(r"^[ \t]*+(?:```|~~~)|^Traceback \(most recent call last\)", re.MULTILINE)
+"""No white space but of the line itself: over line ends, 100,000 of them would take two minutes."""
 _STRUCTURED = frozenset({"json_schema", "json_object"})
 _SCHEMA_MEMBERS = ("guided_json", "structured_outputs")
 """How vLLM takes a schema beside OpenAI's `response_format`."""

@@ -1,3 +1,5 @@
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,12 +73,21 @@ def test_a_backtick_in_a_sentence_is_no_block_of_code():
     assert not features(call(asking("what does `ls` do, and what is ``` for?"))).code
 
 
+@pytest.mark.parametrize("space", ["\n", "\r\n", " ", "\t", " \n"])
+def test_white_space_without_end_takes_no_time(space):
+    began = perf_counter()
+    seen = features(call(asking(space * MOST_CHARACTERS)))
+
+    assert not seen.code
+    assert perf_counter() - began < 2
+
+
 def test_the_turns_of_one_conversation_have_one_name():
     first = asking("hello")
     second = {
         **first,
         "messages": [
-            *first["messages"],
+            {"role": "user", "content": "hello"},
             {"role": "assistant", "content": "hi"},
             {"role": "user", "content": "more"},
         ],
