@@ -65,7 +65,7 @@ class Nebius:
         }
         card = {"object": "model", "created": 1700000000, "owned_by": "system"}
         cards = [
-            {"id": name, **card, **(more | _abilities(name) if verbose else {})} for name in self._models
+            {"id": name, **card, **({**more, **_abilities(name)} if verbose else {})} for name in self._models
         ]
         return as_json({"object": "list", "data": cards})
 

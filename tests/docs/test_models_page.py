@@ -2,7 +2,7 @@
 
 from app.routing import catalogue
 from app.routing.guide import with_tables
-from tests.docs.pages import ROOT
+from tests.support.process import ROOT
 
 PAGE = ROOT / "docs" / "models.md"
 
@@ -10,7 +10,9 @@ PAGE = ROOT / "docs" / "models.md"
 def test_the_tables_of_the_page_are_those_of_the_catalogue():
     page = PAGE.read_text("utf-8")
 
-    assert page == with_tables(page, catalogue.shipped()), "make them anew: python -m app.routing.guide docs/models.md"
+    assert page == with_tables(page, catalogue.shipped()), (
+        "make them anew: python -m app.routing.guide docs/models.md"
+    )
 
 
 def test_every_model_has_its_row():

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,8 +34,8 @@ MODES = {
 }
 
 
-def entry(name: str, **members: object) -> Entry:
-    facts = {"family": "f", "strengths": {}, "speed": 3, "quality": 3, "context_tokens": 8000}
+def entry(name: str, **members: Any) -> Entry:
+    facts: dict[str, Any] = {"family": "f", "strengths": {}, "speed": 3, "quality": 3, "context_tokens": 8000}
     return Entry(id=name, **facts | members)
 
 
@@ -352,7 +353,7 @@ def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(body, allowed
         holds = offer.entry.context_tokens if offer.entry is not None else float("inf")
         assert caller.may_use(offer.name)
         assert seen.prompt_tokens + seen.answer_tokens <= holds
-        assert not seen.images or "image" in offer.entry.modalities
+        assert not seen.images or (offer.entry is not None and "image" in offer.entry.modalities)
         assert not seen.tools or offer.entry is None or offer.entry.tools
 
 

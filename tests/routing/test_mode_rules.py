@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ NOTHING = Features()
 QUANT = Caller("quant", metadata={"team": "quant", "floor": "3"})
 
 
-def fits(seen: Features = NOTHING, caller: Caller = QUANT, now: datetime = NOON, **when: object) -> bool:
+def fits(seen: Features = NOTHING, caller: Caller = QUANT, now: datetime = NOON, **when: Any) -> bool:
     rule = config.ModeRule(mode="m", when=config.When(**when))
     return Rule.of(0, rule).fits(seen, caller, now)
 

@@ -136,7 +136,7 @@ def test_a_fallback_that_is_not_there_or_not_allowed_is_refused(routing):
 def test_what_is_not_there_is_refused_with_what_is(routing, wish, said, model):
     with pytest.raises(BadRequest, match=said) as refused:
         routing.decide(call(asking("x", model, hyperbridge=wish)))
-    assert refused.value.param.startswith("hyperbridge")
+    assert (refused.value.param or "").startswith("hyperbridge")
 
 
 def test_auto_chooses_among_models_not_among_manners(routing):
@@ -216,6 +216,6 @@ def test_what_a_client_sends_survives_byte_for_byte(routing, members, wishes, mo
         if "chat_template_kwargs" in members:
             assert sent["chat_template_kwargs"]["enable_thinking"] is True
         assert not {"max_tokens", "max_completion_tokens"} <= sent.keys() - members.keys()
-        assert sent["messages"][-1] == body["messages"][-1]
+        assert sent["messages"][-1] == {"role": "user", "content": "What is it?"}
         assert "hyperbridge" not in sent
         assert asks_usage_itself(asked) is stream

@@ -4,10 +4,17 @@ from app.contracts import Route
 from app.journal import Attempt, Record
 from app.operations import CHAT
 from app.routing.kept import Choice, Kept
+from app.routing.speed import Speed
 from app.speeds import Speeds
 from app.usage import Usage
 
 ROUTE = Route("up", "model", "alias", "configured")
+
+
+def known(speeds: Speeds) -> Speed:
+    speed = speeds.of(ROUTE)
+    assert speed is not None
+    return speed
 
 
 def record(first: float, rate: float, *, tokens: int = 100, outcome: str = "ok") -> Record:
@@ -24,7 +31,7 @@ def record(first: float, rate: float, *, tokens: int = 100, outcome: str = "ok")
 def test_the_first_answer_says_how_fast_a_model_is():
     speeds = Speeds()
     speeds.read(record(0.5, 50.0))
-    speed = speeds.of(ROUTE)
+    speed = known(speeds)
 
     assert (speed.first_seconds, speed.tokens_a_second) == (pytest.approx(0.5), pytest.approx(50.0))
     assert speed.seconds(100) == pytest.approx(2.5)
@@ -36,7 +43,7 @@ def test_newer_answers_weigh_more():
         speeds.read(record(0.5, 50.0))
     for _ in range(20):
         speeds.read(record(1.0, 10.0))
-    speed = speeds.of(ROUTE)
+    speed = known(speeds)
 
     assert speed.first_seconds == pytest.approx(1.0, abs=0.05)
     assert speed.tokens_a_second == pytest.approx(10.0, abs=1)
@@ -48,7 +55,7 @@ def test_a_failed_answer_says_nothing_and_a_short_one_no_rate():
     assert speeds.of(ROUTE) is None
 
     speeds.read(record(0.5, 50.0, tokens=3))
-    assert speeds.of(ROUTE).tokens_a_second == 0
+    assert known(speeds).tokens_a_second == 0
 
 
 def test_only_the_conversations_heard_of_last_are_kept():

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from hashlib import sha256
+from typing import Any
 
 import httpx
 import openai
@@ -148,13 +149,13 @@ async def test_metrics_and_the_log_line_tell_the_decision(gateway, client):
 
 
 async def test_the_list_of_models_holds_auto_for_keys_that_may_use_a_model(gateway):
-    async def listed(key: str) -> dict[str, object]:
+    async def listed(key: str) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {key}"}
-        answer = await client.get("/v1/models", headers=headers)
+        async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=30) as asking:
+            answer = await asking.get("/v1/models")
         return {each["id"]: each["hyperbridge"] for each in answer.json()["data"]}
 
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
-        every, one, none = await listed(ALL), await listed(ONE), await listed(NONE)
+    every, one, none = [await listed(key) for key in (ALL, ONE, NONE)]
 
     assert [place["model"] for place in every["auto"]["upstreams"]] == ["demo", "demo-slow"]
     assert [place["model"] for place in one["auto"]["upstreams"]] == ["demo-slow"]
