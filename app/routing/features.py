@@ -11,6 +11,7 @@ import msgspec
 from app import estimate
 from app.contracts import Call
 from app.routing.language import language
+from app.usage import MAX_TOKENS
 
 MOST_CHARACTERS = 100_000
 """Of the last message that are looked at."""
@@ -50,16 +51,13 @@ def features(call: Call) -> Features:
     said = list(_said(call))
     users = [content for role, content in said if role == "user"]
     text = "\n".join(_texts(users[-1]))[:MOST_CHARACTERS] if users else ""
-    members = call.request.members
     return Features(
         text=text,
         language=language(text),
         prompt_tokens=estimate.input_tokens(call),
         answer_tokens=next((bound for name in _ANSWER_BOUNDS if (bound := _whole(call, name))), 0),
         images=sum(_images(content) for _, content in said),
-        tools=any(
-            (members.raw(name) or b"[]")[:2].strip() not in {b"[]", b"nu"} for name in ("tools", "functions")
-        ),
+        tools=any(_value(call, name) for name in ("tools", "functions")),
         structured=_structured(call),
         code=_CODE.search(text) is not None,
         turns=len(users),
@@ -100,13 +98,16 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _images(content: Any) -> int:
+    """Those among the parts of a message; and within what a tool answered, as Anthropic has it."""
     if not isinstance(content, list):
         return 0
-    return sum(isinstance(part, dict) and part.get("type") in _IMAGES for part in content)
+    parts = [part for part in content if isinstance(part, dict)]
+    shown = sum(isinstance(kind := part.get("type"), str) and kind in _IMAGES for part in parts)
+    return shown + sum(_images(part.get("content")) for part in parts)
 
 
 def _structured(call: Call) -> bool:
-    if any(map(call.request.members.has, _SCHEMA_MEMBERS)):
+    if any(_value(call, name) is not None for name in _SCHEMA_MEMBERS):
         return True
     asked = _value(call, "response_format")
     if asked is None:
@@ -134,7 +135,7 @@ def _conversation(call: Call, said: Sequence[tuple[str, Any]]) -> str:
 
 def _whole(call: Call, name: str) -> int:
     value = _value(call, name)
-    return value if isinstance(value, int) and value > 0 else 0
+    return min(value, MAX_TOKENS) if isinstance(value, int) and value > 0 else 0
 
 
 def _value(call: Call, name: str) -> Any:

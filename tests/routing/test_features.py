@@ -8,6 +8,7 @@ from app.contracts import Caller
 from app.operations import COMPLETIONS, MESSAGES, RESPONSES
 from app.routing.features import MOST_CHARACTERS, features, shown
 from app.routing.language import language
+from app.usage import MAX_TOKENS
 from tests.routing.asking import asking, call
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -60,6 +61,28 @@ def test_every_dialect_is_read(operation, member):
 def test_what_a_model_must_be_able_to_do_is_seen(member, name):
     assert getattr(features(call(asking("x", **member))), name)
     assert not getattr(features(call(asking("x", tools=[], response_format={"type": "text"}))), name)
+
+
+@pytest.mark.parametrize(
+    "member", [{"tools": None}, {"functions": []}, {"guided_json": None}, {"structured_outputs": None}]
+)
+def test_what_is_sent_empty_asks_for_nothing(member):
+    seen = features(call(asking("x", **member)))
+
+    assert not seen.tools
+    assert not seen.structured
+
+
+@pytest.mark.parametrize("bound", [10**400, MAX_TOKENS + 1])
+def test_a_bound_beyond_all_bounds_is_one_that_can_be_reckoned_with(bound):
+    assert features(call(asking("x", max_tokens=bound))).answer_tokens == MAX_TOKENS
+
+
+def test_an_image_that_a_tool_answered_with_is_seen():
+    answered = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {}}]}
+    body = {"model": "auto", "messages": [{"role": "user", "content": [answered]}]}
+
+    assert features(call(body, MESSAGES)).images == 1
 
 
 @pytest.mark.parametrize(
@@ -118,10 +141,16 @@ def test_what_is_shown_holds_no_text():
     assert "secret" not in str(shown(features(call(asking("a secret")))))
 
 
-CONTENT = st.none() | st.text() | st.integers() | st.lists(st.text() | st.dictionaries(st.text(), st.text()))
+ODD = st.recursive(
+    st.none() | st.booleans() | st.text() | st.sampled_from(["user", "text", "image", 10**400]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "type", "text"]), inner, max_size=4)
+    ),
+)
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "x"]), CONTENT) | CONTENT, max_size=5))
+@given(st.lists(ODD, max_size=5))
 def test_no_list_of_messages_is_too_odd_to_be_seen(messages):
     try:
         seen = features(call({"model": "auto", "messages": messages}))
