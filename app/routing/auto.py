@@ -109,7 +109,7 @@ class Auto:
 
     def decide(self, call: Call, seen: Features, now: datetime) -> Decision:
         """The decision alone, also where no model fits."""
-        before = self._kept.of(seen.conversation)
+        before = self._before(seen.conversation)
         decision = self._mode(call, seen, before, now)
         mode = self._modes.get(decision.mode)
         by = mode.order_by if mode is not None else None
@@ -122,6 +122,11 @@ class Auto:
     def words(self, text: str, mode: str) -> Sequence[str]:
         """What in a text spoke most for a mode, by the classifier."""
         return () if self._classifier is None else self._classifier.why(text, mode)
+
+    def _before(self, conversation: str) -> Choice | None:
+        """What was chosen for it, where that mode is still one: the configuration may be another since."""
+        before = self._kept.of(conversation)
+        return before if before is not None and before.mode in {"", *self._modes} else None
 
     def _mode(self, call: Call, seen: Features, before: Choice | None, now: datetime) -> Decision:
         if call.wishes.mode:

@@ -271,6 +271,14 @@ def test_a_conversation_stays_in_its_mode_unless_another_one_is_likelier_by_the_
     assert turn(kept, Sure({"quick": 0.9, "code": 0.1}))[:2] == ("quick", "classifier")
 
 
+def test_a_conversation_leaves_a_mode_that_is_not_there_any_more():
+    kept = Kept()
+    kept.keep(features(call(TURN)).conversation, Choice("gone", "large"))
+
+    assert turn(kept) == ("", "default", "large")
+    assert turn(kept, Sure({"code": 0.9}))[:2] == ("code", "classifier")
+
+
 def test_a_conversation_keeps_its_model_unless_another_one_is_better_by_the_margin():
     kept = Kept()
     kept.keep(features(call(TURN)).conversation, Choice("", "coder"))
