@@ -38,26 +38,29 @@ class Manners:
 
     def of(self, wishes: Wishes) -> Manner:
         """The manner that somebody asks for. Raises BadRequest where a name is not known or a variable is wrong."""
-        mode = self.mode(wishes.mode) if wishes.mode else _NO_MODE
-        presets = (*mode.presets, *wishes.presets)
-        members: dict[str, bytes] = {}
-        for name in presets:
-            members |= self._preset(name).members
+        textless = self.textless(wishes)
+        mode = self._mode_of(wishes)
         template = wishes.template or mode.template
         if wishes.variables and not template:
             raise BadRequest("'variables' belong to a template: name one.", param="hyperbridge.variables")
         own = mode.variables if template == mode.template else {}
         texts = (mode.lens, self._text(template, {**own, **wishes.variables}))
-        return Manner(
-            members,
-            "\n\n".join(filter(None, texts)),
-            wishes.thinking or (None if mode.thinking == "auto" else mode.thinking),
-            presets,
-            template,
-        )
+        return replace(textless, lens="\n\n".join(filter(None, texts)), template=template)
 
-    def mode(self, name: str) -> Mode:
-        return self.modes.get(name) or _missing("mode", name, self.modes)
+    def textless(self, wishes: Wishes) -> Manner:
+        """The same without lens and template, whatever variables that one needs."""
+        mode = self._mode_of(wishes)
+        presets = (*mode.presets, *wishes.presets)
+        members: dict[str, bytes] = {}
+        for name in presets:
+            members |= self._preset(name).members
+        thinking = wishes.thinking or (None if mode.thinking == "auto" else mode.thinking)
+        return Manner(members, thinking=thinking, presets=presets)
+
+    def _mode_of(self, wishes: Wishes) -> Mode:
+        if not wishes.mode:
+            return _NO_MODE
+        return self.modes.get(wishes.mode) or _missing("mode", wishes.mode, self.modes)
 
     def _preset(self, name: str) -> Preset:
         return self._presets.get(name) or _missing("preset", name, self._presets)

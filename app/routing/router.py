@@ -120,7 +120,7 @@ class Router:
 
     def _in_manner(self, plan: Plan, asked: Wishes, base: Wishes) -> Plan:
         """The plan in the manner asked for, on top of the one that the name has by itself."""
-        own = self._manners.of(replace(asked, template="", variables={}))
+        own = self._manners.textless(asked)
         variables = base.variables if asked.template in {"", base.template} else {}
         whole = self._manners.of(
             Wishes(

@@ -87,6 +87,24 @@ def test_a_template_of_the_names_own_takes_the_clients_variables(routing):
     assert values(own) == values(asked) == {"temperature": 0.1, "seed": 7, "max_tokens": 300}
 
 
+@pytest.mark.parametrize("model", ["plain", "auto", "risky"])
+def test_a_modes_template_takes_what_it_needs_from_the_client(tmp_path, model):
+    (tmp_path / "who.md").write_text(
+        "---\ndescription: For whom.\nvariables:\n"
+        "  who: {description: Who reads it., required: true}\n---\nIt is for {{ who }}.\n"
+    )
+    (tmp_path / "hyperbridge.yaml").write_text(
+        CONFIGURATION.replace("modes:", "templates: {folder: .}\nmodes:\n  letter: {template: who}")
+    )
+    settings = config.load(tmp_path / "hyperbridge.yaml", {})
+    own = router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+    wish = {"mode": "letter", "variables": {"who": "beginners"}}
+
+    assert own.decide(call(asking("x", model, hyperbridge=wish))).lens.endswith("It is for beginners.")
+    with pytest.raises(BadRequest, match="needs the variable 'who'"):
+        own.decide(call(asking("x", model, hyperbridge={"mode": "letter"})))
+
+
 def test_variables_of_one_template_are_not_those_of_another(routing):
     plan = routing.decide(call(asking("x", "rust", hyperbridge={"template": "reasoning"})))
 
