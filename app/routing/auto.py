@@ -11,7 +11,7 @@ from app.config.routing import Task
 from app.contracts import Call, Caller, Plan
 from app.decision import Candidate, Decision
 from app.errors import ForbiddenModel, NoModelFits
-from app.routing.candidates import DOWN, FORBIDDEN, Need, Offer, Order, Outlook, candidates
+from app.routing.candidates import DOWN, FORBIDDEN, TASKS_OF, Need, Offer, Order, Outlook, candidates
 from app.routing.catalogue import Entry
 from app.routing.features import Features, features
 from app.routing.kept import Choice, Kept
@@ -114,7 +114,8 @@ class Auto:
         mode = self._modes.get(decision.mode)
         by = mode.order_by if mode is not None else None
         order = Order(by or self._settings.order_by, self._settings.weights)
-        need = Need(call.operation, call.caller, seen, mode.tasks if mode is not None else GENERAL)
+        tasks = TASKS_OF.get(call.operation.name) or (GENERAL if mode is None else mode.tasks)
+        need = Need(call.operation, call.caller, seen, tasks)
         found = candidates(self._offers_in(mode), need, order, self._outlook)
         found = self._keeping(found, before)
         return replace(decision, policy=order.by, candidates=found)
@@ -131,6 +132,8 @@ class Auto:
     def _mode(self, call: Call, seen: Features, before: Choice | None, now: datetime) -> Decision:
         if call.wishes.mode:
             return Decision(call.wishes.mode, "client")
+        if call.operation.dialect == "plain":  # nothing is said there: vectors, ranks, tokens
+            return Decision()
         for rule in self._rules:
             if rule.fits(seen, call.caller, now):
                 return Decision(rule.mode, "rule", rule.name)

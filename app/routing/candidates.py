@@ -21,6 +21,10 @@ FORBIDDEN = "the key may not use it"
 DOWN = "its upstream is down"
 """The one objection that is dropped where no model is left without."""
 
+TASKS_OF: Mapping[str, Sequence[Task]] = {"embeddings": ("embedding",), "rerank": ("rerank",)}
+"""What a model must be good at for operations whose models do nothing else."""
+
+_SPECIAL: frozenset[Task] = frozenset(task for tasks in TASKS_OF.values() for task in tasks)
 _MOST_STARS = 5.0
 _UNKNOWN_QUALITY = 0.5
 _ABILITY_WEIGHT = 0.8
@@ -156,6 +160,8 @@ def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -
         yield FORBIDDEN
     if need.operation.name not in outlook.operations(route.upstream):
         yield f"does not offer {need.operation.path}"
+    if entry is not None and not _is_made_for(need.operation, entry):
+        yield f"is not made for {need.operation.path}"
     card = outlook.card(route.upstream, route.model)
     if seen.images and not _takes_images(entry, card):
         yield "is not known to take images"
@@ -172,6 +178,13 @@ def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -
         yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
     if not outlook.healthy(route.upstream):
         yield DOWN
+
+
+def _is_made_for(operation: Operation, entry: Entry) -> bool:
+    """Whether the catalogue knows it as one that writes text, or vectors, or ranks, as is asked for."""
+    if operation.name in TASKS_OF:
+        return not entry.strengths.keys().isdisjoint(TASKS_OF[operation.name])
+    return not (operation.streams and entry.strengths and entry.strengths.keys() <= _SPECIAL)
 
 
 def _takes_images(entry: Entry | None, card: ModelCard | None) -> bool:

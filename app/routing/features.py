@@ -61,7 +61,7 @@ def features(call: Call) -> Features:
         structured=_structured(call),
         code=_CODE.search(text) is not None,
         turns=len(users),
-        conversation=_conversation(call, said),
+        conversation="" if call.operation.dialect == "plain" else _conversation(call, said),
     )
 
 

@@ -13,7 +13,7 @@ from app import config
 from app.allowance import Allowance, Bound
 from app.contracts import Caller, ModelCard, Plan, Route
 from app.errors import ForbiddenModel, NoModelFits
-from app.operations import EMBEDDINGS
+from app.operations import EMBEDDINGS, RERANK
 from app.price_table import Price
 from app.routing.auto import Auto
 from app.routing.candidates import DOWN, FORBIDDEN
@@ -77,6 +77,16 @@ class Known:
     def price(self, route: Route) -> Price | None:
         price = PRICES.get(route.model)
         return None if price is None else Price.of(price, price)
+
+
+@dataclass(frozen=True)
+class Offering(Known):
+    """An outlook whose upstreams offer these operations."""
+
+    offered: Collection[str] = ()
+
+    def operations(self, upstream: str) -> Collection[str]:
+        return self.offered
 
 
 @dataclass(frozen=True)
@@ -233,6 +243,31 @@ def test_a_refusal_says_what_speaks_against_each():
         chosen({"model": "auto", "input": "x"}, auto(), operation=EMBEDDINGS)
     with pytest.raises(ForbiddenModel):
         chosen(asking("x"), auto(), caller=Caller("a", frozenset()))
+
+
+def test_who_writes_no_text_is_asked_for_nothing_else_and_nobody_else_for_vectors():
+    known = {**ENTRIES, "vectors": entry("vectors", strengths={"embedding": 4}, speed=5)}
+    known["ranks"] = entry("ranks", strengths={"rerank": 5}, speed=5)
+    by = Auto(
+        config.Router(order_by="fastest", candidates=16),
+        MODES | {"code": Mode("code", models=("coder",))},
+        {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in known},
+        general=list(known),
+        entry=known.get,
+        classifier=lambda: Sure({"code": 1.0}),
+        outlook=Offering(offered={"chat", "embeddings", "rerank"}),
+        kept=Kept(),
+    )
+    embedding = chosen({"model": "auto", "input": "def f(): ..."}, by, operation=EMBEDDINGS)
+    ranking = {"model": "auto", "query": "x", "documents": []}
+
+    assert [offer.name for offer in embedding.offers] == ["vectors"]
+    assert (embedding.decision.mode, embedding.conversation) == ("", "")
+    assert models(ranking, by, operation=RERANK) == ["ranks"]
+    assert set(models(asking("x", hyperbridge={"mode": "quick"}), by)) == set(ENTRIES)
+    assert against(asking("x", hyperbridge={"mode": "quick"}), by)["vectors"] == (
+        "is not made for /v1/chat/completions",
+    )
 
 
 def test_a_mode_may_have_its_own_models_and_its_own_adapter():
