@@ -1,6 +1,6 @@
 """What an answer said: its text, and the tools that it calls; read from the bytes that went by. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,8 @@ def _of_choices(events: Sequence[Mapping[str, Any]]) -> Spoken:
 def _of_output(events: Sequence[Mapping[str, Any]]) -> Spoken:
     """The Responses interface: its last event holds the whole answer."""
     answers = [_mapping(event.get("response")) or event for event in events]
-    items = [item for answer in answers[-1:] for item in _each(answer.get("output"))]
+    whole = [answer for answer in answers if answer.get("output")][-1:]
+    items = [item for answer in whole for item in _each(answer.get("output"))]
     parts = [_text(part.get("text")) for item in items for part in _each(item.get("content"))]
     called = [item for item in items if item.get("type") == "function_call"]
     return Spoken(
@@ -80,16 +81,18 @@ def _of_blocks(events: Sequence[Mapping[str, Any]]) -> Spoken:
     return Spoken("".join(texts), _in_order(tuple(call) for call in calls.values()))
 
 
-def _in_order(calls: Iterator[tuple[Any, ...]] | Sequence[tuple[Any, ...]]) -> Sequence[bytes]:
+def _in_order(calls: Iterable[tuple[Any, ...]]) -> Sequence[bytes]:
     """Calls, in whatever order they were made: those that say the same are written the same."""
-    return sorted(orjson.dumps([name, _arguments(said)], option=orjson.OPT_SORT_KEYS) for name, said in calls)
+    return tuple(sorted(_written(name, said) for name, said in calls))
 
 
-def _arguments(said: Any) -> Any:
+def _written(name: str, said: Any) -> bytes:
+    """A call, in the same way however its arguments are written; what is too deep for that, as it is."""
     try:
-        return orjson.loads(said) if isinstance(said, str) else said
-    except orjson.JSONDecodeError:
-        return said
+        arguments = orjson.loads(said) if isinstance(said, str) else said
+        return orjson.dumps([name, arguments], option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return f"{name} {said}".encode(errors="replace")
 
 
 def _decoded(text: bytes) -> Mapping[str, Any]:
