@@ -62,10 +62,9 @@ def _routes(settings: config.Config) -> Iterator[tuple[str, Route]]:
     """Every route that a setting names, with the setting."""
     for alias, model in settings.models.items():
         yield f"models.{alias}", Route(model.upstream, model.model, alias, "")
-        for place, fallback in enumerate(model.fallbacks):
-            if fallback.to not in settings.models:
-                setting = f"models.{alias}.fallbacks[{place}]"
-                yield setting, Route(*split_route(fallback.to), alias, "")
+        for place, other in model.others.items():
+            if other not in settings.models:
+                yield f"models.{alias}.{place}", Route(*split_route(other), alias, "")
 
 
 def _lacks(stock: Stock, model: str, *, exact: bool) -> bool:

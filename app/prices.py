@@ -58,10 +58,8 @@ def prices(settings: config.Config) -> Prices:
 
 
 def _said(model: config.Model, settings: config.Config) -> Iterator[tuple[str, str, Price]]:
-    """The routes of a model whose price the configuration says: its own first, then those it falls back to."""
-    others = (
-        settings.models.get(fallback.to) or _asked_directly(fallback.to) for fallback in model.fallbacks
-    )
+    """The routes of a model whose price the configuration says: its own first, then others that get its calls."""
+    others = (settings.models.get(other) or _asked_directly(other) for other in model.others.values())
     for each in (model, *others):
         if each.price is not None:
             yield each.upstream, each.model, _price(each.price)

@@ -201,6 +201,16 @@ class Model(Settings):
             raise wrong("must be upstream/model, or a mapping with these two")
         return {"upstream": upstream, "model": model}
 
+    @property
+    def others(self) -> Mapping[str, str]:
+        """Where its calls may go beside its own model, by the member that says so."""
+        found = {f"fallbacks[{place}]": fallback.to for place, fallback in enumerate(self.fallbacks)}
+        found |= {f"split[{place}]": split.to for place, split in enumerate(self.split)}
+        for name, other in (("canary", self.canary), ("shadow", self.shadow)):
+            if other is not None:
+                found[name] = other.to
+        return found
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         shares = [each.share for each in self.split] + ([self.canary.share] if self.canary else [])

@@ -128,6 +128,28 @@ def faults(tmp_path, monkeypatch):
             "2:52: models.a.fallbacks[0]: must be another model than the one that it stands in for",
         ),
         (
+            DEMO + "models: {fast: demo/x, a: {upstream: demo, model: x, split: [{to: fsat, share: 0.1}]}}",
+            "2:67: models.a.split[0].to: 'fsat' is neither a model nor upstream/model; did you mean 'fast'?",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, canary: {to: a, share: 0.1}}}",
+            "2:53: models.a.canary.to: must be another model than the one whose calls it gets",
+        ),
+        (
+            DEMO + "models: {b: {upstream: demo, model: y, canary: {to: demo/z, share: 0.1}}, "
+            "a: {upstream: demo, model: x, shadow: {to: b}}}",
+            "2:118: models.a.shadow.to: must not be a model whose own calls are split",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, split: [{to: demo/y, share: 0.6}, "
+            "{to: demo/z, share: 0.3}], canary: {to: demo/y, share: 0.2}}}",
+            "2:13: models.a: must not give away more than all calls: the shares of split and canary add up",
+        ),
+        (
+            DEMO + "models: {a: {upstream: demo, model: x, shadow: {to: demo/y}}}\nstore: {url: null}",
+            "2:48: models.a.shadow: needs a database to write down what it finds: name one in store.url",
+        ),
+        (
             DEMO
             + "models: {a: {upstream: demo, model: x, fallbacks: [{to: demo/y, when: [content_filter]}]}}",
             "2:72: models.a.fallbacks[0].when[0]: must be one of context_length, missing, rate_limit, server,",
