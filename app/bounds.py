@@ -53,9 +53,10 @@ class Bounds:
         await self._check_depth(members.body)
         await self._check_messages(members, _MESSAGES.get(call.operation.dialect, ""))
         bound, setting = self._prompt_tokens, "server.max_prompt_tokens"
-        own = self._of_models.get(call.request.model)
-        if own is not None and (bound is None or own < bound):
-            bound, setting = own, f"models.{call.request.model}.max_prompt_tokens"
+        for name in (call.request.model, *call.wishes.models):
+            own = self._of_models.get(name)
+            if own is not None and (bound is None or own < bound):
+                bound, setting = own, f"models.{name}.max_prompt_tokens"
         if (
             bound is not None
             and len(members.body) > bound * _LEAST_BYTES_A_TOKEN

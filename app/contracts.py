@@ -140,6 +140,7 @@ class Policy:
 
     `retries` on one route, `attempts` in all (retries, fallbacks, hedges and rescues together), `timeout_seconds`
     for everything (None: what the first route's upstream allows). `rescue` continues a stream that broke.
+    `max_prompt_tokens` is the longest prompt of the name, for whoever chooses it.
     """
 
     retries: int = 2
@@ -147,6 +148,7 @@ class Policy:
     timeout_seconds: float | None = None
     rescue: bool = True
     hedging: Hedging | None = None
+    max_prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

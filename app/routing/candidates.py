@@ -155,29 +155,41 @@ def _seconds(entry: Entry | None, speed: Speed | None, tokens: int) -> tuple[flo
 
 def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -> Iterator[str]:
     """What keeps this model from answering the call."""
-    route, entry, seen = offer.route, offer.entry, need.features
+    route = offer.route
     if not need.caller.may_use(offer.name):
         yield FORBIDDEN
     if need.operation.name not in outlook.operations(route.upstream):
         yield f"does not offer {need.operation.path}"
+    card = outlook.card(route.upstream, route.model)
+    yield from _unable(offer.entry, card, need)
+    yield from _too_long(offer, card, need.features)
+    most = min((bound.amount for bound in need.caller.allowance.usd), default=None)
+    if most is not None and nano_usd is not None and nano_usd > most:
+        yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
+    if not outlook.healthy(route.upstream):
+        yield DOWN
+
+
+def _unable(entry: Entry | None, card: ModelCard | None, need: Need) -> Iterator[str]:
+    """What it is asked for and does not do; a model that is not known is taken to do all but images."""
+    seen = need.features
     if entry is not None and not _is_made_for(need.operation, entry):
         yield f"is not made for {need.operation.path}"
-    card = outlook.card(route.upstream, route.model)
     if seen.images and not _takes_images(entry, card):
         yield "is not known to take images"
     if seen.tools and entry is not None and not entry.tools:
         yield "calls no tools"
     if seen.structured and entry is not None and not entry.schema:
         yield "follows no JSON schema"
-    holds = _context(entry, card)
-    needed = seen.prompt_tokens + seen.answer_tokens
+
+
+def _too_long(offer: Offer, card: ModelCard | None, seen: Features) -> Iterator[str]:
+    holds, needed = _context(offer.entry, card), seen.prompt_tokens + seen.answer_tokens
     if holds and needed > holds:
         yield f"holds {holds} tokens; prompt and answer need about {needed}"
-    most = min((bound.amount for bound in need.caller.allowance.usd), default=None)
-    if most is not None and nano_usd is not None and nano_usd > most:
-        yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
-    if not outlook.healthy(route.upstream):
-        yield DOWN
+    longest = offer.plan.policy.max_prompt_tokens
+    if longest is not None and seen.prompt_tokens > longest:
+        yield f"takes prompts of at most {longest} tokens; this one has about {seen.prompt_tokens}"
 
 
 def _is_made_for(operation: Operation, entry: Entry) -> bool:

@@ -119,6 +119,7 @@ def _policy(model: config.Model) -> Policy:
         timeout_seconds=model.timeout_seconds,
         rescue=model.rescue,
         hedging=None if hedge is None else Hedging(hedge.share, hedge.after_seconds),
+        max_prompt_tokens=model.max_prompt_tokens,
     )
 
 

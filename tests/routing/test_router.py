@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app import config
 from app.contracts import Caller, Plan
-from app.errors import BadRequest, ForbiddenModel, UnknownModel
+from app.errors import BadRequest, ForbiddenModel, NoModelFits, UnknownModel
 from app.explaining import Written, explained, lines
 from app.outbound import asks_usage_itself
 from app.prices import prices
@@ -155,6 +155,20 @@ def test_what_is_not_there_is_refused_with_what_is(routing, wish, said, model):
     with pytest.raises(BadRequest, match=said) as refused:
         routing.decide(call(asking("x", model, hyperbridge=wish)))
     assert (refused.value.param or "").startswith("hyperbridge")
+
+
+def test_auto_chooses_no_name_whose_bound_the_prompt_exceeds(tmp_path):
+    (tmp_path / "hyperbridge.yaml").write_text(
+        CONFIGURATION.replace(
+            "plain: demo/plain", "plain: {upstream: demo, model: plain, max_prompt_tokens: 9}"
+        )
+    )
+    settings = config.load(tmp_path / "hyperbridge.yaml", {})
+    own = router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+
+    assert own.decide(call(asking("x" * 36))).routes[0].alias == "plain"
+    with pytest.raises(NoModelFits, match="plain takes prompts of at most 9 tokens; this one has about 10"):
+        own.decide(call(asking("x" * 37)))
 
 
 def test_auto_chooses_among_models_not_among_manners(routing):

@@ -59,6 +59,13 @@ def nested(depth: int) -> object:
             None,
             "at most 20 are allowed (models.small.max_prompt_tokens)",
         ),
+        (
+            CHAT,
+            chat("x" * 81, models=["small"]),
+            "context_length_exceeded",
+            None,
+            "at most 20 are allowed (models.small.max_prompt_tokens)",
+        ),
     ],
 )
 async def test_a_request_beyond_a_bound_is_a_400(client, upstream, path, body, code, param, said):
