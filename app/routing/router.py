@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import get_args
 
 from app.contracts import NO_WISHES, Call, Caller, Plan, Route, Wishes
 from app.decision import Decision
 from app.errors import Failure
+from app.outcomes import FallbackClass
 from app.routing.auto import AUTO, Auto, Chosen
 from app.routing.canary import Canary
 from app.routing.features import Features, features
 from app.routing.fixed import Fixed
 from app.routing.manner import Manners, in_manner
 from app.routing.splits import Splits
+
+_ALWAYS = frozenset(get_args(FallbackClass))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +96,13 @@ class Router:
 
     def _whole(self, call: Call, plan: Plan) -> Plan:
         """With the models behind it that the client itself falls back to."""
-        if not call.wishes.models:
-            return plan
         routes = [
             replace(route, reason="a fallback that the client named")
-            for name in call.wishes.models
+            for name in dict.fromkeys(call.wishes.models)
+            if name != call.request.model
             for route in self._fallback(call, name)
         ]
-        return replace(plan, routes=(*plan.routes, *routes))
+        return replace(plan, routes=distinct([*plan.routes, *routes])) if routes else plan
 
     def _fallback(self, call: Call, name: str) -> Sequence[Route]:
         if self._is_auto(name):
@@ -107,7 +110,8 @@ class Router:
         return self._named(call, name).routes[:1]
 
     def _chosen(self, call: Call, chosen: Chosen) -> Plan:
-        return self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)
+        plan = self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)
+        return replace(plan, routes=distinct(plan.routes))
 
     def _named(self, call: Call, name: str) -> Plan:
         plan = self._names.plan(call.caller, name)
@@ -136,3 +140,18 @@ class Router:
             decision = replace(decision, mode=asked.mode, by=by)
         told = replace(decision, presets=whole.presets, template=whole.template)
         return replace(in_manner(plan, own, whole), decision=told)
+
+
+def distinct(routes: Sequence[Route]) -> Sequence[Route]:
+    """The routes without those that would ask for the same again: what has failed there once is no fallback."""
+    found: list[Route] = []
+    for route in routes:
+        if not any(_stands_for(each, route) for each in found):
+            found.append(route)
+    return found
+
+
+def _stands_for(first: Route, later: Route) -> bool:
+    """Whether the first one asks for the same, and is taken wherever the later one is."""
+    same = replace(first, alias="", reason="", when=None) == replace(later, alias="", reason="", when=None)
+    return same and (first.when is None or first.when >= (later.when or _ALWAYS))

@@ -133,6 +133,30 @@ def test_the_clients_fallback_may_be_left_to_the_router(routing):
     assert [route.model for route in plan.routes] == ["other", "plain"]
 
 
+def test_nothing_is_asked_for_the_same_twice(tmp_path):
+    (tmp_path / "hyperbridge.yaml").write_text("""
+upstreams: {demo: {kind: demo}}
+models:
+  a: {upstream: demo, model: a, fallbacks: [b, {to: c, when: [timeout]}]}
+  b: demo/b
+  c: demo/c
+  cool: {upstream: demo, model: a, defaults: {temperature: 0}}
+router: {learned: false}
+""")
+    settings = config.load(tmp_path / "hyperbridge.yaml", {})
+    own = router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+
+    def models(model: str, *others: str) -> list[str]:
+        plan = own.decide(call(asking("x", model, models=list(others))))
+        return [route.model for route in plan.routes]
+
+    assert models("auto") == ["a", "b", "c"]
+    assert models("auto", "auto", "a", "b") == ["a", "b", "c"]
+    assert models("a", "b", "a", "b") == ["a", "b", "c"]
+    assert models("a", "c") == ["a", "b", "c", "c"], "the first c is there for silence alone"
+    assert models("a", "cool") == ["a", "b", "c", "a"]
+
+
 def test_a_fallback_that_is_not_there_or_not_allowed_is_refused(routing):
     with pytest.raises(UnknownModel, match="'plain'"):
         routing.decide(call(asking("x", "plain", models=["plan"])))
