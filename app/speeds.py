@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from app.contracts import Route
-from app.journal import Record
+from app.journal import Attempt, Record
 from app.routing.speed import Speed
 
 _WEIGHT = 0.2
@@ -11,6 +11,7 @@ _WEIGHT = 0.2
 _LEAST_TOKENS = 16
 """Of an answer whose rate says something."""
 _MOST_ROUTES = 1000
+_NOTHING = Speed(0.0)
 
 
 class Speeds:
@@ -23,24 +24,32 @@ class Speeds:
         for attempt in record.attempts:
             if attempt.outcome != "ok" or not attempt.first_content or not attempt.sent_at:
                 continue
-            writing = attempt.ended - attempt.first_content
-            tokens = attempt.usage.output_tokens
-            rate = tokens / writing if record.streams and tokens >= _LEAST_TOKENS and writing > 0 else 0.0
-            self._note(attempt.route, Speed(attempt.first_content - attempt.sent_at, rate))
+            self._note(attempt.route, _speed(attempt, streams=record.streams))
 
     def of(self, route: Route) -> Speed | None:
         return self._known.get((route.upstream, route.model))
 
     def _note(self, route: Route, new: Speed) -> None:
+        if new == _NOTHING:
+            return
         key = (route.upstream, route.model)
         old = self._known.get(key)
         if old is not None:
             rate = _mean(old.tokens_a_second, new.tokens_a_second or old.tokens_a_second)
-            new = Speed(_mean(old.first_seconds, new.first_seconds), rate)
+            first = _mean(old.first_seconds, new.first_seconds or old.first_seconds)
+            new = Speed(first, rate)
         self._known[key] = new
         self._known.move_to_end(key)
         if len(self._known) > _MOST_ROUTES:
             self._known.popitem(last=False)
+
+
+def _speed(attempt: Attempt, *, streams: bool) -> Speed:
+    """A plain answer comes all at once: it says nothing of its first content, but how fast all of it was."""
+    began = attempt.first_content if streams else attempt.sent_at
+    tokens, writing = attempt.usage.output_tokens, attempt.ended - began
+    rate = tokens / writing if tokens >= _LEAST_TOKENS and writing > 0 else 0.0
+    return Speed(began - attempt.sent_at, rate)
 
 
 def _mean(old: float, new: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Seconds to the first content, and tokens a second behind it (0: not known yet)."""
+    """Seconds to the first content, and tokens a second behind it; 0 is not known yet."""
 
     first_seconds: float
     tokens_a_second: float = 0.0

@@ -59,6 +59,29 @@ def test_a_failed_answer_says_nothing_and_a_short_one_no_rate():
     assert known(speeds).tokens_a_second == 0
 
 
+def test_a_plain_answer_says_how_fast_all_of_it_was_and_nothing_of_its_beginning():
+    speeds = Speeds()
+    plain = record(10.0, 1e9, tokens=500)
+    plain.streams = False
+    speeds.read(plain)
+    assert speeds.of(ROUTE).seconds(500) == pytest.approx(10.0)
+
+    for _ in range(20):
+        speeds.read(record(0.5, 50.0))
+        speeds.read(plain)
+    assert speeds.of(ROUTE).first_seconds == pytest.approx(0.5)
+    assert speeds.of(ROUTE).seconds(500) == pytest.approx(10.5, abs=0.2)
+
+
+def test_an_answer_without_tokens_says_nothing():
+    speeds = Speeds()
+    vectors = record(0.1, 1.0, tokens=0)
+    vectors.streams = False
+    speeds.read(vectors)
+
+    assert speeds.of(ROUTE) is None
+
+
 def test_only_the_conversations_heard_of_last_are_kept():
     kept = Kept(most=2)
     for name in ("a", "b"):
