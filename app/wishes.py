@@ -75,6 +75,8 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _asked = msgspec.json.Decoder(_Asked | None)
+_MOST_SAID = 200
+"""Characters of what is wrong, which may name a member of the client's."""
 _HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION)
 
 
@@ -101,7 +103,7 @@ def _member(raw: bytes | None) -> _Asked:
         return (None if raw is None else _asked.decode(raw)) or _Asked()
     except msgspec.ValidationError as error:
         raise BadRequest(
-            f"'hyperbridge' is not right: {error}. It may hold {', '.join(_Asked.__struct_fields__)}.",
+            f"'hyperbridge' is not right: {str(error)[:_MOST_SAID]}. It may hold {', '.join(_Asked.__struct_fields__)}.",
             param="hyperbridge",
         ) from None
 

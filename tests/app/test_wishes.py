@@ -104,6 +104,12 @@ def test_what_is_no_wish_is_refused_with_what_there_is(asked):
     assert refused.value.param == "hyperbridge"
 
 
+def test_a_refusal_is_short_however_long_the_wish():
+    with pytest.raises(BadRequest) as refused:
+        wished(hyperbridge={"x" * 100_000: 1})
+    assert len(refused.value.message) < 400
+
+
 def test_a_header_that_is_no_thinking_is_refused():
     with pytest.raises(BadRequest, match="on, off, auto"):
         wished({b"x-hyperbridge-thinking": b"yes"})
