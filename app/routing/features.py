@@ -23,6 +23,8 @@ _STRUCTURED = frozenset({"json_schema", "json_object"})
 _SCHEMA_MEMBERS = ("guided_json", "structured_outputs")
 """How vLLM takes a schema beside OpenAI's `response_format`."""
 _MESSAGES = ("messages", "input", "prompt", "query")
+_SYSTEM = ("system", "instructions")
+"""Where the system text stands that is no message."""
 _ANSWER_BOUNDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -125,6 +127,8 @@ def _conversation(call: Call, said: Sequence[tuple[str, Any]]) -> str:
     if named:
         digest.update(b"\0" + named.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+    for name in _SYSTEM:
+        digest.update(call.request.members.raw(name) or b"")
     for role, content in said:
         digest.update(f"\0{role}\0".encode("utf-8", "surrogatepass"))
         digest.update("\n".join(_texts(content)).encode("utf-8", "surrogatepass"))

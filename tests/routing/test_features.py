@@ -128,6 +128,22 @@ def test_the_turns_of_one_conversation_have_one_name():
     assert not names & others
 
 
+@pytest.mark.parametrize(
+    ("operation", "system", "rest"),
+    [
+        (MESSAGES, "system", {"messages": [{"role": "user", "content": "hi"}]}),
+        (RESPONSES, "instructions", {"input": "hi"}),
+    ],
+)
+def test_conversations_under_another_system_text_are_others(operation, system, rest):
+    names = {
+        features(call({"model": "auto", **rest, **said}, operation)).conversation
+        for said in ({}, {system: "be brief"}, {system: "be kind"})
+    }
+
+    assert len(names) == 3
+
+
 def test_a_name_of_the_clients_holds_whatever_was_said():
     headers = {b"x-hyperbridge-conversation": b"c1"}
 
