@@ -12,6 +12,7 @@ from app.contracts import Call, Plan
 from app.decision import VERSION, Candidate, Decision
 from app.keys import Callers
 from app.operations import CHAT, COMPLETIONS, RESPONSES, Operation
+from app.routing.candidates import FORBIDDEN
 from app.routing.features import shown
 from app.routing.router import Explanation
 from app.setup import InForce, Setup
@@ -59,7 +60,7 @@ class Routed(BaseModel):
     probabilities: dict[str, float] = Field(description="Of each mode, where the classifier was asked.")
     words: list[str] = Field(description="What in the text spoke most for the mode, by the classifier.")
     policy: str | None = Field(default=None, description="What the candidates are ordered by.")
-    candidates: list[CandidateShown]
+    candidates: list[CandidateShown] = Field(description="Those that the key may use, the best first.")
     presets: list[str]
     template: str | None = None
     lens_characters: int = Field(description="Of the text that the system's begins with.")
@@ -114,7 +115,7 @@ def _routed(call: Call, setup: Setup) -> Routed:
         probabilities=dict(decision.probabilities),
         words=list(explained.words),
         policy=decision.policy or None,
-        candidates=[_candidate(each) for each in decision.candidates],
+        candidates=[_candidate(each) for each in decision.candidates if FORBIDDEN not in each.against],
         presets=list(decision.presets),
         template=decision.template or None,
         lens_characters=len(explained.plan.lens) if explained.plan is not None else 0,

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.support.gateway import Served, gateway_of
+from tests.support.waiting import eventually
 
 CHAT = "/v1/chat/completions"
 ALL, ONE, NONE = "hb-all-00000001", "hb-one-00000002", "hb-none-0000003"
@@ -114,6 +115,15 @@ async def test_auto_chooses_among_what_the_key_may_use(gateway):
     assert (none.status_code, none.json()["error"]["code"]) == (403, "model_not_allowed")
 
 
+async def test_a_dry_run_names_no_model_that_the_key_may_not_use(gateway):
+    headers = {"authorization": f"Bearer {ONE}"}
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=30, headers=headers) as client:
+        told = (await client.post("/v1/route", json=asking("x"))).json()
+
+    assert [each["name"] for each in told["candidates"]] == ["slow"]
+    assert "rejected=1" in told["reason"]
+
+
 async def test_a_request_that_no_model_can_take_is_refused_with_the_reasons(client):
     refused = await client.post("/v1/embeddings", json={"model": "auto", "input": "x", "models": ["demo"]})
     too_long = await client.post(CHAT, json=asking("word " * 40_000))
@@ -141,11 +151,14 @@ async def test_metrics_and_the_log_line_tell_the_decision(gateway, client):
     await client.post(CHAT, json={**asking("x"), "model": "risk"})
 
     metrics = (await client.get("/metrics")).text
-    lines = [line for line in gateway.log.read_text().splitlines() if '"event":"exchange"' in line]
+
+    def is_told() -> bool:
+        lines = gateway.log.read_text().splitlines()
+        return any('"mode":"code"' in line and "by=classifier" in line for line in lines)
 
     assert 'hyperbridge_decisions_total{by="classifier",mode="code"} 1.0' in metrics
     assert 'hyperbridge_decisions_total{by="alias",mode="metrics"} 1.0' in metrics
-    assert any('"mode":"code"' in line and "by=classifier" in line for line in lines)
+    await eventually(is_told, 5)
 
 
 async def test_the_list_of_models_holds_auto_for_keys_that_may_use_a_model(gateway):
