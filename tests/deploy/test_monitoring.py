@@ -74,7 +74,7 @@ async def ask(client: httpx.AsyncClient) -> None:
     await client.post(CHAT, json=body | {"model": "calm/x?cut=4&gap=0.02", "stream": True})
     with contextlib.suppress(httpx.ReadTimeout):
         await client.post(CHAT, json=body | {"model": "calm/x?head=30"}, timeout=0.1)
-    for model in ("words", "scarce", "nobody", "twin/x?status=503", "twin/x?usage=never&chunks=12"):
+    for model in ("words", "scarce", "shared", "nobody", "twin/x?status=503", "twin/x?usage=never&chunks=12"):
         for stream in (False, True):
             await client.post(CHAT, json=body | {"model": model, "stream": stream})
     await client.post(CHAT, json=body | {"model": "twin/x?chunks=4&gap=0.02", "stream": True})
@@ -85,9 +85,10 @@ async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[
     """A gateway with a second upstream, whose circuit is not opened by the failures at the first, and which is paced."""
     pacing = "pacing: {requests_per_minute: 100000, per_model: false}"
     calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\nmodels:'
+    shared = "  shared: {upstream: calm, model: x, canary: {to: calm/y, share: 1}, shadow: {to: calm/z, share: 1}}\n"
     limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
     with redis_server(tmp_path) as redis:
-        more = f'{limits}redis: {{url: "{redis.url}"}}\nrouter: {{catalogue_seconds: 300}}\n'
+        more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\nrouter: {{catalogue_seconds: 300}}\n'
         yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
         async with gateway_of(yaml, tmp_path) as running:
             yield running

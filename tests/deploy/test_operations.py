@@ -22,6 +22,7 @@ from app.operations import CHAT
 from tests.deploy.files import ROOT, rules
 from tests.deploy.kinds import outcomes
 from tests.deploy.monitoring import awaited
+from tests.support.gateway import gateway_of, twin_configuration
 from tests.support.process import serving
 
 PAGE = (ROOT / "docs/operations.md").read_text("utf-8")
@@ -89,14 +90,19 @@ def test_other_lines_carry_what_is_said():
     )
 
 
-async def test_the_health_checks_are_those_of_the_gateway(client):
-    answer = (await client.get("/healthz")).json()
-    checks = [re.sub(r"^upstream:.*", "upstream:NAME", check["name"]) for check in answer["checks"]]
+async def test_the_health_checks_are_those_of_the_gateway(upstream, tmp_path):
+    tried = "  tried: {upstream: twin, model: x, canary: {to: twin/y, share: 0.1}}"
+    async with (
+        gateway_of(twin_configuration(upstream[1], tried), tmp_path) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        answer = (await client.get("/healthz")).json()
+        checks = [re.sub(r"^(upstream|canary):.*", r"\1:NAME", check["name"]) for check in answer["checks"]]
 
-    assert [names(row[0])[0] for row in table("### Checks")] == checks
-    assert [names(row[0])[0] for row in table("### States")] == list(get_args(State))
-    for row in table("## Health"):
-        assert (await client.get(names(row[0])[0])).status_code == 200
+        assert [names(row[0])[0] for row in table("### Checks")] == checks
+        assert [names(row[0])[0] for row in table("### States")] == list(get_args(State))
+        for row in table("## Health"):
+            assert (await client.get(names(row[0])[0])).status_code == 200
 
 
 async def test_a_hangup_gives_every_worker_the_new_configuration_if_it_is_right(tmp_path):

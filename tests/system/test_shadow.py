@@ -196,8 +196,13 @@ async def test_what_a_shadow_uses_is_nobodys_but_its_own(upstream, tmp_path):
     assert found["shadow:main", "shadow:main"]["output_tokens"] == 12
     assert cost == pytest.approx(found["shadow:main", "shadow:main"]["cost_usd"])
     assert not any("shadow" in line for line in requests)
-    lines = [json.loads(line) for line in gateway.log_text().splitlines() if '"event":"shadow"' in line]
-    assert [line["model"] for line in lines] == ["shadow:main"] * 3
+    lines = [json.loads(line) for line in gateway.log_text().splitlines()]
+    ids = {
+        event: sorted(line["id"] for line in lines if line["event"] == event)
+        for event in ("exchange", "shadow")
+    }
+    assert ids["shadow"] == ids["exchange"]
+    assert {line["model"] for line in lines if line["event"] == "shadow"} == {"shadow:main"}
 
 
 async def test_a_client_that_leaves_has_no_shadow(upstream, tmp_path):
