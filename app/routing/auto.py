@@ -202,6 +202,8 @@ class Auto:
 
 def refusal(rejected: Sequence[Candidate]) -> ForbiddenModel | NoModelFits:
     """Why there is no model for this call."""
+    if not rejected:
+        return NoModelFits("The mode's list of models is empty: no model may answer in it.", param="model")
     usable = [each for each in rejected if FORBIDDEN not in each.against]
     if not usable:
         return ForbiddenModel(

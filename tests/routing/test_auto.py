@@ -31,6 +31,7 @@ MODES = {
     "vision": Mode("vision", tasks=("vision",)),
     "thrifty": Mode("thrifty", order_by="cheapest"),
     "house": Mode("house", models=("small",), lora="poet"),
+    "empty": Mode("empty", models=()),
 }
 
 
@@ -270,6 +271,11 @@ def test_who_writes_no_text_is_asked_for_nothing_else_and_nobody_else_for_vector
     )
 
 
+def test_a_mode_without_models_is_told_as_what_it_is():
+    with pytest.raises(NoModelFits, match="list of models is empty"):
+        chosen(asking("x", hyperbridge={"mode": "empty"}), auto())
+
+
 def test_a_mode_may_have_its_own_models_and_its_own_adapter():
     body = asking("x", hyperbridge={"mode": "house"})
 
@@ -364,7 +370,9 @@ BODIES = st.builds(
     st.booleans(),
     st.integers(0, 200_000),
 )
-PROBABILITIES = st.dictionaries(st.sampled_from([*MODES, "none"]), st.floats(0, 1), min_size=1)
+PROBABILITIES = st.dictionaries(
+    st.sampled_from([*sorted(MODES.keys() - {"empty"}), "none"]), st.floats(0, 1), min_size=1
+)
 
 
 @given(
