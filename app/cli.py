@@ -33,7 +33,12 @@ SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; exits with 2 where the command line or the configuration is wrong."""
     options = _parser().parse_args(arguments)
-    options.run(options)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -193,8 +193,8 @@ def test_two_labels_and_a_dozen_examples_are_enough(tmp_path: Path):
 
     assert found.labels == ("cold", "warm")
     assert 0 <= report.calibration_error <= 1
-    assert found.probabilities(grams("a blue and azure sea")).argmax() == 0
-    assert found.probabilities(grams("red orange")).argmax() == 1
+    assert found.classify("a blue and azure sea").label == "cold"
+    assert found.classify("red orange").label == "warm"
 
 
 def test_what_is_written_is_read_again(tmp_path: Path):

