@@ -1,6 +1,6 @@
 """Rules about modes, presets and templates: what is named must be there, shipped or in the file."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path as FilePath
 
@@ -16,7 +16,8 @@ SHIPPED_MODES = DATA / "modes"
 SHIPPED_PRESETS = DATA / "presets.yaml"
 SHIPPED_TEMPLATES = DATA / "templates"
 
-Offered = Callable[[str], bool]
+NO_MODE = "none"
+"""The label of what belongs to no mode."""
 
 
 def broken_manners(document: Document, folder: FilePath) -> Iterator[Fault]:
@@ -33,6 +34,8 @@ def broken_manners(document: Document, folder: FilePath) -> Iterator[Fault]:
         name = document.text(*path)
         if name and name not in known:
             yield document.fault(path, _message(document, path, what, known))
+    if NO_MODE in document.members("modes"):
+        yield document.fault(("modes", NO_MODE), "is what headers and metrics call it where there is no mode")
     yield from _models_of_modes(document)
 
 

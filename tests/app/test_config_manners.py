@@ -22,6 +22,7 @@ def load(folder, text: str) -> config.Config:
         ("modes: {mine: {presets: risky}}", "modes.mine.presets", "risk"),
         ("modes: {mine: {template: reasonin}}", "modes.mine.template", "'reasoning'"),
         ("modes: {mine: {models: [demo, dem]}}", "modes.mine.models[1]", "'demo'"),
+        ("modes: {none: {lens: x}}", "modes.none", "where there is no mode"),
         ("router: {default_mode: quik}", "router.default_mode", "'quick'"),
         ("router: {rules: [{mode: visionn, when: {images: true}}]}", "router.rules[0].mode", "'vision'"),
     ],
