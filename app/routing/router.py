@@ -7,7 +7,7 @@ from typing import get_args
 
 from app.contracts import NO_WISHES, Call, Caller, Plan, Route, Wishes
 from app.decision import Decision
-from app.errors import Failure
+from app.errors import Failure, NoModelFits
 from app.outcomes import FallbackClass
 from app.routing.auto import AUTO, Auto, Chosen
 from app.routing.canary import Canary
@@ -105,9 +105,12 @@ class Router:
         return replace(plan, routes=distinct([*plan.routes, *routes])) if routes else plan
 
     def _fallback(self, call: Call, name: str) -> Sequence[Route]:
-        if self._is_auto(name):
+        if not self._is_auto(name):
+            return self._named(call, name).routes[:1]
+        try:
             return self._chosen(call, self._auto.choose(call, datetime.now(UTC))).routes
-        return self._named(call, name).routes[:1]
+        except NoModelFits:  # the others may do
+            return ()
 
     def _chosen(self, call: Call, chosen: Chosen) -> Plan:
         plan = self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)

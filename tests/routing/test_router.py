@@ -193,6 +193,8 @@ def test_auto_chooses_no_name_whose_bound_the_prompt_exceeds(tmp_path):
     assert own.decide(call(asking("x" * 36))).routes[0].alias == "plain"
     with pytest.raises(NoModelFits, match="plain takes prompts of at most 9 tokens; this one has about 10"):
         own.decide(call(asking("x" * 37)))
+    others = own.decide(call(asking("x" * 37, "demo/other", models=["auto"]))).routes
+    assert [route.model for route in others] == ["other"]
 
 
 def test_auto_chooses_among_models_not_among_manners(routing):
