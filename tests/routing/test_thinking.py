@@ -274,7 +274,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 OBJECTS = st.dictionaries(
-    st.text(max_size=8) | st.sampled_from(["tone", "thinking", "enable_thinking"]), VALUES
+    st.text(max_size=8) | st.sampled_from(["tone", "thinking", "enable_thinking", "thinking_mode"]), VALUES
 )
 BODIES = st.dictionaries(
     st.text(max_size=8) | st.sampled_from(["reasoning_effort", "think", "reasoning", "temperature"]),
@@ -315,7 +315,7 @@ def _stays_in(before: bytes | None, after: bytes | None) -> None:
     assert before is not None
     assert after is not None
     added = json.loads(after).keys() - (json.loads(before) or {}).keys()
-    assert added <= {"thinking", "enable_thinking"}
+    assert added <= {"thinking", "enable_thinking", "thinking_mode"}
     if before != b"null":
         first, second = Members.of(before), Members.of(after)
         assert all(second.raw(name) == first.raw(name) for name in first.spans)
