@@ -1,5 +1,7 @@
 """When a canary is rolled back."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from app.routing.canary import Canary
 ROUTE = Route("demo", "new", "main", "canary")
 
 
-def canary(**settings: object) -> Canary:
+def canary(**settings: Any) -> Canary:
     return Canary("main", config.Canary(to="new", share=0.1, **settings), ROUTE)
 
 

@@ -130,6 +130,7 @@ def test_the_names_own_model_stands_by_with_its_fallbacks(tmp_path):
     assert [route.model for route in plan.routes] == ["new", "own", "old"]
     assert {route.alias for route in plan.routes} == {"main"}
     assert plan.routes[0].reason == "canary"
+    assert plan.decision is not None
     assert plan.decision.by == "canary"
     assert plan.decision.target == "new"
     assert plan.decision.reason == "v1; by=canary"
@@ -142,6 +143,10 @@ def test_the_manner_of_the_name_holds_wherever_its_calls_go(tmp_path):
     plain = router.decide(said(1))
     asked = router.decide(said(1, hyperbridge={"mode": "ideas", "preset": "short"}))
 
+    assert plain.decision is not None
+    assert asked.decision is not None
+    assert plain.shadow is not None
+    assert asked.shadow is not None
     assert plain.lens
     assert (plain.decision.mode, plain.decision.by) == ("metrics", "split")
     assert plain.routes[0].defaults["temperature"] == b"0.2"

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -40,14 +41,14 @@ def client_of(gateway: Served) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=gateway.url, timeout=30)
 
 
-def rows(folder: Path) -> list[dict[str, object]]:
+def rows(folder: Path) -> list[dict[str, Any]]:
     """The comparisons, the oldest first."""
     with sqlite3.connect(folder / "shadows.db") as database:
         database.row_factory = sqlite3.Row
         return [dict(row) for row in database.execute("SELECT * FROM shadows ORDER BY at")]
 
 
-async def compared(folder: Path, count: int = 1) -> list[dict[str, object]]:
+async def compared(folder: Path, count: int = 1) -> list[dict[str, Any]]:
     await eventually(lambda: len(rows(folder)) >= count, SECONDS)
     return rows(folder)
 
