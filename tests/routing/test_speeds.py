@@ -64,13 +64,13 @@ def test_a_plain_answer_says_how_fast_all_of_it_was_and_nothing_of_its_beginning
     plain = record(10.0, 1e9, tokens=500)
     plain.streams = False
     speeds.read(plain)
-    assert speeds.of(ROUTE).seconds(500) == pytest.approx(10.0)
+    assert known(speeds).seconds(500) == pytest.approx(10.0)
 
     for _ in range(20):
         speeds.read(record(0.5, 50.0))
         speeds.read(plain)
-    assert speeds.of(ROUTE).first_seconds == pytest.approx(0.5)
-    assert speeds.of(ROUTE).seconds(500) == pytest.approx(10.5, abs=0.2)
+    assert known(speeds).first_seconds == pytest.approx(0.5)
+    assert known(speeds).seconds(500) == pytest.approx(10.5, abs=0.2)
 
 
 def test_an_answer_without_tokens_says_nothing():
