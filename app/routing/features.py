@@ -16,10 +16,11 @@ from app.usage import MAX_TOKENS
 MOST_CHARACTERS = 100_000
 """Of the last message that are looked at."""
 
-_IMAGES = frozenset({"image_url", "input_image", "image"})
+_IMAGES = ("image_url", "input_image", "image")
 _CODE = re.compile(r"^[ \t]*+(?:```|~~~)|^Traceback \(most recent call last\)", re.MULTILINE)
 """No white space but of the line itself: over line ends, 100,000 of them would take two minutes."""
-_STRUCTURED = frozenset({"json_schema", "json_object"})
+_STRUCTURED = ("json_schema", "json_object")
+"""Tuples, since what is looked for there may be any JSON, and a list has no hash."""
 _SCHEMA_MEMBERS = ("guided_json", "structured_outputs")
 """How vLLM takes a schema beside OpenAI's `response_format`."""
 _MESSAGES = ("messages", "input", "prompt", "query")
@@ -104,7 +105,7 @@ def _images(content: Any) -> int:
     if not isinstance(content, list):
         return 0
     parts = [part for part in content if isinstance(part, dict)]
-    shown = sum(isinstance(kind := part.get("type"), str) and kind in _IMAGES for part in parts)
+    shown = sum(part.get("type") in _IMAGES for part in parts)
     return shown + sum(_images(part.get("content")) for part in parts)
 
 

@@ -2,13 +2,14 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app import config
 from app.contracts import Caller, Plan
-from app.errors import BadRequest, ForbiddenModel, NoModelFits, UnknownModel
+from app.errors import BadRequest, Failure, ForbiddenModel, NoModelFits, UnknownModel
 from app.explaining import Written, explained, lines
+from app.operations import CHAT, OPERATIONS
 from app.outbound import asks_usage_itself
 from app.prices import prices
 from app.routing.building import router
@@ -18,6 +19,7 @@ from app.routing.lens import lensed
 from app.routing.listed import NOTHING
 from app.routing.router import Router
 from app.routing.thinking import way_of
+from app.wire import OWN_MEMBERS, Members
 from tests.routing.asking import asking, call
 
 CONFIGURATION = """
@@ -231,6 +233,42 @@ def test_an_explanation_for_people_names_mode_candidates_and_what_is_set(setting
     assert "plain: not in the catalogue" in told
     assert "temperature 0.1" in told
     assert "lens        22 characters" in told
+
+
+WORDS = ["user", "system", "text", "image_url", "tool_result", "json_schema", "auto", "plain", "on", "house"]
+PLACES = ["role", "content", "type", "text", "format", "mode", "preset", "variables", "thinking", "input"]
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PLACES), inner, max_size=4),
+    max_leaves=12,
+)
+READ = [
+    *("messages", "input", "prompt", "query", "instructions", "system", "tools", "response_format", "text"),
+    *("max_tokens", "n", "guided_json", "hyperbridge", "models", "reasoning_effort", "chat_template_kwargs"),
+]
+
+
+@given(
+    st.dictionaries(st.sampled_from(READ), ODD, max_size=6),
+    st.sampled_from(["auto", "plain", "risky", "demo/x", "nothing"]),
+    st.sampled_from([*OPERATIONS.values()]),
+)
+@example({"response_format": {"type": []}}, "auto", CHAT)
+@example({"messages": [{"role": "user", "content": [{"type": []}]}]}, "auto", CHAT)
+@example({"max_tokens": 2**63}, "auto", CHAT)
+def test_no_request_is_too_odd_to_be_planned_or_refused(routing, members, model, operation):
+    required = dict.fromkeys(operation.required, ())
+    try:
+        asked = call({**required, **members, "model": model}, operation)
+        plan = routing.decide(asked)
+        request = lensed(asked.request, operation, plan.lens)
+    except Failure:
+        return
+    for route in plan.routes:
+        way = way_of(asked, route, "vllm")
+        sent = Members.of(request.members.replaced(members_to_set(operation, request, route, way)))
+        assert sent.value("model") == route.model
+        assert not sent.spans.keys() & set(OWN_MEMBERS)
 
 
 MEMBERS = st.fixed_dictionaries(
