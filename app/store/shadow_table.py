@@ -1,11 +1,11 @@
 """The comparisons in their table."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.database import Database, readable
@@ -14,10 +14,20 @@ from app.store.tables import SHADOWS
 
 PRUNED_EVERY = 1000
 """Comparisons after which a writer looks for those that are too many or too old."""
+PAGE = 20_000
+"""Rows that are asked for at once: a database has to answer within seconds."""
 
 _SIDES = ("own", "shadow")
-_MEMBERS = [each.name for each in fields(Side)]
-_COLUMNS = [column for column in SHADOWS.c if not column.name.endswith("_text")]
+_MEMBERS = [each.name for each in fields(Side) if each.name != "text"]
+_HEAD = ("id", "at", "alias", "operation")
+_TAIL = ("similarity", "same_json", "same_calls")
+_COLUMNS = [
+    SHADOWS.c[name] for name in (*_HEAD, *(f"{side}_{name}" for side in _SIDES for name in _MEMBERS), *_TAIL)
+]
+"""In the order of the values' members."""
+_OWN = len(_HEAD)
+_SHADOW = _OWN + len(_MEMBERS)
+_END = _SHADOW + len(_MEMBERS)
 
 
 class ShadowTable:
@@ -41,11 +51,13 @@ class ShadowTable:
         self._unpruned = unpruned
 
     async def since(self, at: float, alias: str | None) -> Sequence[Comparison]:
-        wanted = select(*_COLUMNS).where(SHADOWS.c.at >= at).order_by(SHADOWS.c.at)
+        wanted = select(*_COLUMNS).where(SHADOWS.c.at >= at).order_by(SHADOWS.c.at, SHADOWS.c.id)
         if alias is not None:
             wanted = wanted.where(SHADOWS.c.alias == alias)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
+            rows: list[Row[Any]] = []
+            while page := (await connection.execute(wanted.limit(PAGE).offset(len(rows)))).all():
+                rows += page
         return [_comparison(row) for row in rows]
 
     async def _prune(self, connection: AsyncConnection) -> None:
@@ -67,12 +79,7 @@ def _held(value: Any) -> Any:
     return value.replace("\0", "").encode(errors="replace").decode() if isinstance(value, str) else value
 
 
-def _comparison(row: Mapping[Any, Any]) -> Comparison:
-    told: dict[str, Any] = {
-        str(name): readable(value) if isinstance(value, bytes) else value for name, value in row.items()
-    }
-    own, shadow = (
-        Side(**{name: told.pop(f"{side}_{name}") for name in _MEMBERS if f"{side}_{name}" in told})
-        for side in _SIDES
-    )
-    return Comparison(**told, own=own, shadow=shadow)
+def _comparison(row: Sequence[Any]) -> Comparison:
+    told: list[Any] = [readable(value) if isinstance(value, bytes) else value for value in row]
+    sides = Side(*told[_OWN:_SHADOW]), Side(*told[_SHADOW:_END])
+    return Comparison(*told[:_OWN], *sides, *told[_END:])
