@@ -81,5 +81,5 @@ def _held(value: Any) -> Any:
 
 def _comparison(row: Sequence[Any]) -> Comparison:
     told: list[Any] = [readable(value) if isinstance(value, bytes) else value for value in row]
-    sides = Side(*told[_OWN:_SHADOW]), Side(*told[_SHADOW:_END])
+    sides: list[Any] = [Side(*told[_OWN:_SHADOW]), Side(*told[_SHADOW:_END])]
     return Comparison(*told[:_OWN], *sides, *told[_END:])
