@@ -84,6 +84,7 @@ class Shadowing:
                 self._told(shadow.name, "skipped")
                 return
             record = Record(call.id, call.operation, perf_counter())
+            record.streams = call.request.stream
             answer = await self._asked(setup, shadow, call, record)
         self._told(shadow.name, record.outcome)
         comparison = await asyncio.to_thread(_compared, shadow, (own, heard), (record, answer))

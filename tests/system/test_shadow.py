@@ -216,6 +216,26 @@ async def test_a_client_that_leaves_has_no_shadow(upstream, tmp_path):
     assert {seen.model for seen in twin.seen if seen.method == "POST"} == {"own?first=15"}
 
 
+async def test_a_shadow_that_runs_outlives_its_upstream_in_the_configuration(upstream, tmp_path):
+    twin, url = upstream
+    before = configuration(url, "to: 'trial/slow?first=2'", "server: {watch_seconds: 0.1}").replace(
+        "upstreams:", f'upstreams:\n  trial: {{kind: openai, url: "{url}"}}'
+    )
+    after = configuration(url, "to: twin/other", "server: {watch_seconds: 0.1}")
+    async with gateway_of(before, tmp_path) as gateway, client_of(gateway) as client:
+        await client.post(CHAT, json=body())
+        await eventually(lambda: any("slow" in (seen.model or "") for seen in twin.seen), SECONDS)
+        (tmp_path / "hyperbridge.yaml").write_text(after)
+
+        async def is_gone() -> bool:
+            names = {each["name"] for each in (await client.get("/healthz")).json()["checks"]}
+            return "upstream:trial" not in names
+
+        await answered(is_gone, SECONDS)
+        (row,) = await compared(tmp_path)
+    assert (row["shadow_upstream"], row["shadow_outcome"]) == ("trial", "ok")
+
+
 async def test_a_stop_does_not_wait_for_shadows(upstream, tmp_path):
     twin, url = upstream
     path = tmp_path / "hyperbridge.yaml"
