@@ -40,7 +40,7 @@ def test_every_example_in_the_default_configuration_is_a_valid_one(tmp_path):
         "openai",
         "embedded",
     }
-    assert set(config.models) == {"demo", "llama", "trading-analysis"}
+    assert set(config.models) == {"demo", "fast", "trading-analysis"}
     assert [key.id for key in config.keys] == ["frontend"]
     odd = ("file yet", "own copy", "part of every limit")
     assert all(any(each in warning for each in odd) for warning in config.warnings)

@@ -36,7 +36,7 @@ async def test_the_readme_s_alias_leads_where_the_configuration_says(upstream, c
     twin, url = upstream
     asked = {"model": "trading-analysis", "messages": [], "temperature": 0}
     moved = shown.replace(
-        "upstream: nebius\n    model: deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
+        "upstream: nebius\n    model: deepseek-ai/DeepSeek-V4.1-Flash",
         "upstream: local\n    model: risk-lora",
     )
     assert moved != shown
@@ -49,5 +49,5 @@ async def test_the_readme_s_alias_leads_where_the_configuration_says(upstream, c
             assert answer.status_code == 200
 
     sent = [seen.json() for seen in twin.seen if seen.method == "POST"]
-    assert [each["model"] for each in sent] == ["deepseek-ai/DeepSeek-R1-Distill-Llama-70B", "risk-lora"]
+    assert [each["model"] for each in sent] == ["deepseek-ai/DeepSeek-V4.1-Flash", "risk-lora"]
     assert all((each["max_tokens"], each["temperature"]) == (800, 0) for each in sent)
