@@ -11,6 +11,8 @@ class ConfigurationMetrics:
             "hyperbridge_config_reloads", "Changes of the configuration's file, by what became of them.",
             ("outcome",), registry=registry,
         )  # fmt: skip
+        for outcome in ("applied", "kept_out"):
+            self._reloads.labels(outcome)  # so that the first one is an increase
         self._applied = Gauge(
             "hyperbridge_config_applied_timestamp_seconds",
             "Since when the configuration is in force, in seconds since 1970; of several workers the longest.",

@@ -54,9 +54,11 @@ async def gateway_of(
             asked = given.router.model_copy(update={"catalogue_seconds": 0.0})
             given = given.model_copy(update={"router": asked})
         app = create_app(given, sink, Origin(path), hash_key="test", limiter=limiter)
-        async with served(app, given.server.client_gap_seconds) as url:
-            yield Served(url, log)
-        sink.close()
+        try:
+            async with served(app, given.server.client_gap_seconds) as url:
+                yield Served(url, log)
+        finally:
+            sink.close()
 
 
 @asynccontextmanager
