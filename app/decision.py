@@ -30,7 +30,8 @@ class Decision:
     """The mode ("" is none) and who chose it; with which probabilities; and the models, best first.
 
     `rule` names the rule that chose, `policy` what the candidates are ordered by, `presets` and `template` what was
-    put into the request; `target` is the model that gets a share of the name's calls and has got this one.
+    put into the request; `target` is the model that gets a share of the name's calls and has got this one;
+    `conversation` is the one whose next turn shall know of this.
     """
 
     mode: str = ""
@@ -42,6 +43,7 @@ class Decision:
     presets: Sequence[str] = ()
     template: str = ""
     target: str = ""
+    conversation: str = ""
 
     @property
     def reason(self) -> str:

@@ -75,7 +75,8 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     )
     setups = Setups(counters, metrics, hash_key, limiter, listed=inventory.listed, shadowed=shadowing.begin)
     canaries = Canaries(lambda: in_force.setup.routing.canaries)
-    readers = [metrics.read, ExchangeLog(sink).read, setups.speeds.read, canaries.read, *keeping.readers]
+    learning = [setups.speeds.read, setups.conversations.read, canaries.read]
+    readers = [metrics.read, ExchangeLog(sink).read, *learning, *keeping.readers]
     lasting = _Lasting(
         sink=sink,
         metrics=metrics,

@@ -14,7 +14,7 @@ FREE = Price(0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Prices by alias, upstream and model; by upstream and model; by upstream; and by Nebius' catalogue.
+    """Prices by alias, upstream and model; by upstream and model; by upstream; by Nebius' catalogue; by alias and upstream.
 
     `version` is that of the catalogue.
     """
@@ -23,18 +23,20 @@ class Prices:
     named: Mapping[tuple[str, str, str], Price] = field(default_factory=dict)
     models: Mapping[tuple[str, str], Price] = field(default_factory=dict)
     upstreams: Mapping[str, Price | Mapping[str, Price]] = field(default_factory=dict)
+    aliases: Mapping[tuple[str, str], Price] = field(default_factory=dict)
 
     def of(self, route: Route) -> Price | None:
         """What this route costs; None where nobody has said it. The first that knows:
 
-        the model that was asked for, any other name of the same upstream's model, the upstream, its catalogue.
+        the model that was asked for, any other name of the same upstream's model, the upstream, its catalogue; and of
+        another model of the same upstream that answers under a name, as a mode's LoRA adapter does, that name's own.
         """
         key = (route.upstream, route.model)
         price = self.named.get((route.alias, *key)) or self.models.get(key)
         if price is None:
             known = self.upstreams.get(route.upstream)
             price = known if known is None or isinstance(known, Price) else known.get(route.model)
-        return price
+        return price or self.aliases.get((route.alias, route.upstream))
 
     def cost(self, route: Route, usage: Usage) -> int:
         """Nano-dollars; 0 where no price is known."""
@@ -54,7 +56,12 @@ def prices(settings: config.Config) -> Prices:
     upstreams = {
         name: said for name, each in settings.upstreams.items() if (said := _of_upstream(each, known))
     }
-    return Prices(known.version, named, models, upstreams)
+    aliases = {
+        (alias, model.upstream): _price(model.price)
+        for alias, model in settings.models.items()
+        if model.price is not None
+    }
+    return Prices(known.version, named, models, upstreams, aliases)
 
 
 def _said(model: config.Model, settings: config.Config) -> Iterator[tuple[str, str, Price]]:

@@ -10,6 +10,7 @@ from app.backoff import RetryBudget
 from app.bounds import Bounds
 from app.codecs import Identity
 from app.contracts import Limiter
+from app.conversations import Conversations
 from app.exchange import Exchange, Shadowed
 from app.hedging import Hedges
 from app.limits import opening
@@ -19,7 +20,6 @@ from app.outlook import Heard
 from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.routing.building import router
-from app.routing.kept import Kept
 from app.routing.listed import NOTHING, Listed
 from app.setup import Setup
 from app.speeds import Speeds
@@ -33,7 +33,7 @@ class Setups:
     """Makes setups, one after the other, with what stays the same behind all of them: counters, and what is
     remembered of upstreams and conversations.
 
-    `speeds` reads the records of calls.
+    `speeds` and `conversations` read the records of calls.
     """
 
     def __init__(  # noqa: PLR0913 - what stays the same
@@ -57,8 +57,8 @@ class Setups:
         self._hedges = Hedges()
         self._listed = listed
         self._shadowed = shadowed
-        self._kept = Kept()
         self.speeds = Speeds()
+        self.conversations = Conversations()
 
     def of(self, settings: config.Config, before: Setup | None = None) -> Setup:
         """The setup of this configuration; an upstream that is as it was before is the same one.
@@ -70,7 +70,7 @@ class Setups:
         sources = building.sources(settings, self._counters.budgets, kept)
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
-        routing = router(settings, self._listed, heard, self._kept, canaries)
+        routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
             routing,

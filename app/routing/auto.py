@@ -1,6 +1,6 @@
 """`model: auto`: a mode and a model chosen for a request, and why. Pure but for what is known of the upstreams."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -46,11 +46,10 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A decision, the models that will be tried, best first, and the conversation that it is for."""
+    """A decision, and the models that will be tried, best first."""
 
     decision: Decision
     offers: Sequence[Offer]
-    conversation: str = ""
 
     @property
     def plan(self) -> Plan:
@@ -61,7 +60,7 @@ class Chosen:
 
 
 class Auto:
-    """Chooses among the offers; keeps in mind what it chose for a conversation."""
+    """Chooses among the offers; `kept` says who has answered a conversation so far."""
 
     def __init__(  # noqa: PLR0913 - what a choice is made of
         self,
@@ -70,17 +69,24 @@ class Auto:
         offered: Mapping[str, Plan],
         *,
         general: Sequence[str],
+        choosable: Collection[str],
+        output_tokens: int,
         entry: Callable[[str], Entry | None],
         classifier: Callable[[], Classifier | None],
         outlook: Outlook,
         kept: Kept,
     ) -> None:
-        """`general` are the names offered where a mode lists none. `entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them."""
+        """`general` are the names offered where a mode lists none, `choosable` the modes that need no variable of the
+        client's, `output_tokens` what an answer without a bound is reserved. `entry` and `classifier` are asked when the
+        first choice is made: who never leaves one, never waits for them.
+        """
         self._settings = settings
         self._rules = rules(settings)
         self._modes = modes
         self._offered = offered
         self._general = general
+        self._choosable = choosable
+        self._output_tokens = output_tokens
         self._entry = entry
         self._load = classifier
         self._outlook = outlook
@@ -101,11 +107,7 @@ class Auto:
         mode = self._modes.get(decision.mode)
         lora = mode.lora if mode is not None else None
         fitting = [self._adapted(self._offer(each.name), lora) for each in self._fitting(decision)]
-        return Chosen(decision, fitting, seen.conversation)
-
-    def keep(self, chosen: Chosen) -> None:
-        """The next turn of this conversation shall know what was chosen."""
-        self._kept.keep(chosen.conversation, Choice(chosen.decision.mode, chosen.offers[0].name))
+        return Chosen(decision, fitting)
 
     def decide(self, call: Call, seen: Features, now: datetime) -> Decision:
         """The decision alone, also where no model fits."""
@@ -115,10 +117,10 @@ class Auto:
         by = mode.order_by if mode is not None else None
         order = Order(by or self._settings.order_by, self._settings.weights)
         tasks = TASKS_OF.get(call.operation.name) or (GENERAL if mode is None else mode.tasks)
-        need = Need(call.operation, call.caller, seen, tasks)
+        need = Need(call.operation, call.caller, seen, tasks, self._output_tokens)
         found = candidates(self._offers_in(mode), need, order, self._outlook)
-        found = self._keeping(found, before)
-        return replace(decision, policy=order.by, candidates=found)
+        found = self._keeping(found, before, mode)
+        return replace(decision, policy=order.by, candidates=found, conversation=seen.conversation)
 
     def words(self, text: str, mode: str) -> Sequence[str]:
         """What in a text spoke most for a mode, by the classifier."""
@@ -135,13 +137,13 @@ class Auto:
         if call.operation.dialect == "plain":  # nothing is said there: vectors, ranks, tokens
             return Decision()
         for rule in self._rules:
-            if rule.fits(seen, call.caller, now):
+            if rule.mode in self._choosable and rule.fits(seen, call.caller, now):
                 return Decision(rule.mode, "rule", rule.name)
         if self._classifier is not None and seen.text:
             return self._learned(self._classifier, seen.text, before)
         if before is not None:
             return Decision(before.mode, "conversation")
-        return Decision(self._settings.default_mode or "")
+        return Decision(self._default)
 
     def _learned(self, classifier: Classifier, text: str, before: Choice | None) -> Decision:
         """By the classifier, where it is sure enough; a conversation stays in its mode unless another one is likelier
@@ -150,14 +152,19 @@ class Auto:
         likely = classifier.classify(text).probabilities
         best = max(likely, key=lambda label: likely[label])
         least = classifier.threshold if self._settings.threshold is None else self._settings.threshold
-        is_known = best in self._modes and likely[best] >= least
+        is_known = best in self._choosable and likely[best] >= least
         if before is not None and best != before.mode:
             gain = likely[best] - likely.get(before.mode, 0.0)
             if not is_known or gain <= self._settings.margin:
                 return Decision(before.mode, "conversation", probabilities=likely)
         if is_known:
             return Decision(best, "classifier", probabilities=likely)
-        return Decision(self._settings.default_mode or "", probabilities=likely)
+        return Decision(self._default, probabilities=likely)
+
+    @property
+    def _default(self) -> str:
+        default = self._settings.default_mode
+        return default if default is not None and default in self._choosable else ""
 
     def _offers_in(self, mode: Mode | None) -> Sequence[Offer]:
         listed = mode.models if mode is not None else None
@@ -181,16 +188,25 @@ class Auto:
         routes = (replace(route, model=lora), *offer.plan.routes[1:])
         return replace(offer, plan=replace(offer.plan, routes=routes))
 
-    def _keeping(self, found: Sequence[Candidate], before: Choice | None) -> Sequence[Candidate]:
+    def _keeping(
+        self, found: Sequence[Candidate], before: Choice | None, mode: Mode | None
+    ) -> Sequence[Candidate]:
         """With the conversation's own model first, unless another one is better by more than the margin."""
-        place = next(
-            (at for at, each in enumerate(found) if before is not None and each.name == before.name), 0
+        if before is None:
+            return found
+        lora = mode.lora if mode is not None else None
+        own = next(
+            (
+                each
+                for each in found
+                if each.upstream == before.upstream and before.model in {each.model, lora}
+            ),
+            None,
         )
-        own = found[place] if found else None
-        if own is None or own.against or found[0].score - own.score > self._settings.margin or not place:
+        if own is None or own.against or found[0].score - own.score > self._settings.margin:
             return found
         kept = replace(own, reasons=(*own.reasons, "the conversation's own"))
-        return [kept, *found[:place], *found[place + 1 :]]
+        return [kept, *(each for each in found if each is not own)]
 
     def _fitting(self, decision: Decision) -> Sequence[Candidate]:
         fitting = [each for each in decision.candidates if not each.against]

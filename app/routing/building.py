@@ -40,6 +40,8 @@ def router(
         known,
         offered(settings, named),
         general=general(settings),
+        choosable=[name for name in known if manners.stand_alone(name)],
+        output_tokens=settings.limits.output_tokens,
         entry=_entry,
         classifier=_classifier(settings.router.classifier),
         outlook=outlook,

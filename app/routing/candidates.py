@@ -74,10 +74,17 @@ class Need:
     caller: Caller
     features: Features
     tasks: Sequence[Task] = ()
+    output_tokens: int = ANSWER_TOKENS
 
     @property
     def answer_tokens(self) -> int:
         return self.features.answer_tokens or ANSWER_TOKENS
+
+    def reserved(self, route: Route) -> Usage:
+        """What the limits reserve for it there: an answer without a bound counts as `output_tokens`."""
+        bound = route.defaults.get("max_tokens", b"")
+        own = int(bound) if bound.isdigit() else self.output_tokens
+        return Usage(self.features.prompt_tokens, self.features.answer_tokens or own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def _candidate(offer: Offer, need: Need, order: Order, outlook: Outlook) -> Cand
         route.model,
         round(_score(scores, order), 4),
         (why_quality, why_seconds, cost),
-        tuple(_against(offer, need, nano_usd, outlook)),
+        tuple(_against(offer, need, price, outlook)),
     )
 
 
@@ -153,7 +160,7 @@ def _seconds(entry: Entry | None, speed: Speed | None, tokens: int) -> tuple[flo
     return seconds, f"about {seconds:.1f} s ({how})"
 
 
-def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -> Iterator[str]:
+def _against(offer: Offer, need: Need, price: Price | None, outlook: Outlook) -> Iterator[str]:
     """What keeps this model from answering the call."""
     route = offer.route
     if not need.caller.may_use(offer.name):
@@ -164,7 +171,8 @@ def _against(offer: Offer, need: Need, nano_usd: int | None, outlook: Outlook) -
     yield from _unable(offer.entry, card, need)
     yield from _too_long(offer, card, need.features)
     most = min((bound.amount for bound in need.caller.allowance.usd), default=None)
-    if most is not None and nano_usd is not None and nano_usd > most:
+    nano_usd = 0 if price is None else price.cost(need.reserved(route))
+    if most is not None and nano_usd > most:
         yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
     if not outlook.healthy(route.upstream):
         yield DOWN

@@ -1,4 +1,4 @@
-"""What was chosen for a conversation, so that it keeps its model: a prefix that is cached there stays of use."""
+"""What has answered a conversation, so that it keeps its model: a prefix that is cached there stays of use."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ MOST_CONVERSATIONS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A mode ("" is none) and the name of a model."""
+    """A mode ("" is none), an upstream, and its own name for the model that answered."""
 
     mode: str
-    name: str
+    upstream: str
+    model: str
 
 
 class Kept:

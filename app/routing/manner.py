@@ -57,6 +57,14 @@ class Manners:
         thinking = wishes.thinking or (None if mode.thinking == "auto" else mode.thinking)
         return Manner(members, thinking=thinking, presets=presets)
 
+    def stand_alone(self, mode: str) -> bool:
+        """Whether nobody has to say anything for this mode, as the value of a variable that its template needs."""
+        try:
+            self.of(Wishes(mode=mode))
+        except BadRequest:
+            return False
+        return True
+
     def _mode_of(self, wishes: Wishes) -> Mode:
         if not wishes.mode:
             return _NO_MODE

@@ -58,19 +58,14 @@ class Router:
         if not self._is_auto(call.request.model):
             return self._whole(call, self._named(call, call.request.model))
         chosen = self._auto.choose(call, datetime.now(UTC))
-        plan = self._whole(call, self._chosen(call, chosen))
-        self._auto.keep(chosen)
-        return plan
+        return self._whole(call, self._chosen(call, chosen))
 
     def explain(self, call: Call) -> Explanation:
-        """What `decide` would do, and why; nothing is kept of it."""
+        """What `decide` does, and why."""
         seen, now = features(call), datetime.now(UTC)
         is_auto = self._is_auto(call.request.model)
         try:
-            if is_auto:
-                plan = self._whole(call, self._chosen(call, self._auto.choose(call, now)))
-            else:
-                plan = self._whole(call, self._named(call, call.request.model))
+            plan = self.decide(call)
         except Failure as failure:
             return Explanation(seen, self._auto.decide(call, seen, now) if is_auto else None, None, failure)
         decision = plan.decision

@@ -113,6 +113,8 @@ def auto(
         MODES,
         offered,
         general=list(offered),
+        choosable=MODES,
+        output_tokens=1024,
         entry=ENTRIES.get,
         classifier=lambda: classifier,
         outlook=outlook or Known(),
@@ -226,7 +228,7 @@ def test_what_costs_more_than_the_whole_budget_is_not_chosen():
     poor = Caller("a", allowance=Allowance(usd=(Bound(100_000, "day"),)))
     found = against(asking("x"), auto(), caller=poor)
 
-    assert found["large"] == ("costs about $0.0010, more than the key's whole budget of $0.0001",)
+    assert found["large"] == ("costs about $0.0021, more than the key's whole budget of $0.0001",)
     assert found["small"] == ()
 
 
@@ -254,6 +256,8 @@ def test_who_writes_no_text_is_asked_for_nothing_else_and_nobody_else_for_vector
         MODES | {"code": Mode("code", models=("coder",))},
         {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in known},
         general=list(known),
+        choosable=MODES,
+        output_tokens=1024,
         entry=known.get,
         classifier=lambda: Sure({"code": 1.0}),
         outlook=Offering(offered={"chat", "embeddings", "rerank"}),
@@ -263,7 +267,7 @@ def test_who_writes_no_text_is_asked_for_nothing_else_and_nobody_else_for_vector
     ranking = {"model": "auto", "query": "x", "documents": []}
 
     assert [offer.name for offer in embedding.offers] == ["vectors"]
-    assert (embedding.decision.mode, embedding.conversation) == ("", "")
+    assert (embedding.decision.mode, embedding.decision.conversation) == ("", "")
     assert models(ranking, by, operation=RERANK) == ["ranks"]
     assert set(models(asking("x", hyperbridge={"mode": "quick"}), by)) == set(ENTRIES)
     assert against(asking("x", hyperbridge={"mode": "quick"}), by)["vectors"] == (
@@ -298,7 +302,8 @@ TURN = asking("x", hyperbridge={"conversation": "c"})
 def turn(kept: Kept, classifier: Sure | None = None, outlook: Known | None = None):
     by = auto(classifier, outlook, kept)
     found = chosen(TURN, by)
-    by.keep(found)
+    route = found.plan.routes[0]
+    kept.keep(found.decision.conversation, Choice(found.decision.mode, route.upstream, route.model))
     return found.decision.mode, found.decision.by, found.offers[0].name
 
 
@@ -314,7 +319,7 @@ def test_a_conversation_stays_in_its_mode_unless_another_one_is_likelier_by_the_
 
 def test_a_conversation_leaves_a_mode_that_is_not_there_any_more():
     kept = Kept()
-    kept.keep(features(call(TURN)).conversation, Choice("gone", "large"))
+    kept.keep(features(call(TURN)).conversation, Choice("gone", "up-large", "large"))
 
     assert turn(kept) == ("", "default", "large")
     assert turn(kept, Sure({"code": 0.9}))[:2] == ("code", "classifier")
@@ -322,13 +327,15 @@ def test_a_conversation_leaves_a_mode_that_is_not_there_any_more():
 
 def test_a_conversation_keeps_its_model_unless_another_one_is_better_by_the_margin():
     kept = Kept()
-    kept.keep(features(call(TURN)).conversation, Choice("", "coder"))
+    kept.keep(features(call(TURN)).conversation, Choice("", "up-coder", "coder"))
     close = {**ENTRIES, "coder": entry("coder", strengths={"chat": 4.5}, quality=5)}
     by = Auto(
         config.Router(),
         MODES,
         {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in close},
         general=list(close),
+        choosable=MODES,
+        output_tokens=1024,
         entry=close.get,
         classifier=lambda: None,
         outlook=Known(),
@@ -343,7 +350,7 @@ def test_a_conversation_keeps_its_model_unless_another_one_is_better_by_the_marg
 
 def test_a_conversation_leaves_a_model_that_cannot_go_on():
     kept = Kept()
-    kept.keep(features(call(TURN)).conversation, Choice("", "large"))
+    kept.keep(features(call(TURN)).conversation, Choice("", "up-large", "large"))
 
     assert models(TURN, auto(kept=kept))[0] == "large"
     assert models(TURN, auto(kept=kept, outlook=Known(down={"up-large"})))[0] != "large"
@@ -416,6 +423,8 @@ def test_fallbacks_of_the_best_stand_behind_the_others():
         MODES,
         {"large": Plan([first, behind])},
         general=["large"],
+        choosable=MODES,
+        output_tokens=1024,
         entry=ENTRIES.get,
         classifier=lambda: None,
         outlook=Known(),

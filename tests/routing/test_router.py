@@ -206,17 +206,33 @@ def test_auto_chooses_among_models_not_among_manners(routing):
     assert plan.decision.by == "default"
 
 
-def test_an_explanation_leaves_no_trace(settings):
-    kept = Kept()
-    own = router(settings, lambda: NOTHING, Written(prices(settings)), kept)
+def test_a_mode_that_needs_a_word_of_the_clients_is_not_chosen_without_the_client(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "ask.md").write_text(
+        "---\ndescription: x\nvariables: {topic: {description: what of, required: true}}\n---\nOf {{ topic }}.\n"
+    )
+    (tmp_path / "hyperbridge.yaml").write_text("""
+upstreams: {demo: {kind: demo}}
+models: {plain: demo/plain}
+templates: {folder: ./prompts}
+modes: {asking: {template: ask}}
+router: {learned: false, default_mode: asking, rules: [{mode: asking, when: {code: true}}]}
+""")
+    settings = config.load(tmp_path / "hyperbridge.yaml", {})
+    own = router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+
+    chosen = own.decide(call(asking("```\nx\n```")))
+    asked = own.decide(call(asking("x", hyperbridge={"mode": "asking", "variables": {"topic": "gold"}})))
+
+    assert chosen.decision is not None
+    assert (chosen.decision.mode, chosen.lens) == ("", "")
+    assert asked.lens == "Of gold."
+
+
+def test_an_explanation_is_the_decision_itself(routing):
     asked = call(asking("x"))
 
-    explanation = own.explain(asked)
-
-    assert explanation.plan is not None
-    assert kept.of(explanation.features.conversation) is None
-    own.decide(asked)
-    assert kept.of(explanation.features.conversation) is not None
+    assert routing.explain(asked).decision == routing.decide(asked).decision
 
 
 def test_an_explanation_says_what_a_call_would_be_refused_with(routing):

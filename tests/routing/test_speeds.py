@@ -85,17 +85,17 @@ def test_an_answer_without_tokens_says_nothing():
 def test_only_the_conversations_heard_of_last_are_kept():
     kept = Kept(most=2)
     for name in ("a", "b"):
-        kept.keep(name, Choice("code", name))
-    kept.keep("a", Choice("deep", "a"))
-    kept.keep("c", Choice("", "c"))
+        kept.keep(name, Choice("code", "up", name))
+    kept.keep("a", Choice("deep", "up", "a"))
+    kept.keep("c", Choice("", "up", "c"))
 
-    assert kept.of("a") == Choice("deep", "a")
+    assert kept.of("a") == Choice("deep", "up", "a")
     assert kept.of("b") is None
-    assert kept.of("c") == Choice("", "c")
+    assert kept.of("c") == Choice("", "up", "c")
 
 
 def test_what_has_no_name_is_not_kept():
     kept = Kept()
-    kept.keep("", Choice("code", "x"))
+    kept.keep("", Choice("code", "up", "x"))
 
     assert kept.of("") is None
