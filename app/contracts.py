@@ -56,6 +56,11 @@ class Wishes:
     conversation: str = ""
     models: Sequence[str] = ()
 
+    @property
+    def is_of_manner(self) -> bool:
+        """Whether the answer shall have another manner than the model's name gives it."""
+        return bool(self.mode or self.presets or self.template or self.variables)
+
 
 NO_WISHES = Wishes()
 
@@ -346,13 +351,19 @@ class Source:
 
 
 class Permit(Protocol):
-    """A reservation that a limiter granted; `headers` tell the client how much it has left."""
+    """A reservation that a limiter granted; `headers` tell the client how much it has left.
+
+    `plan` is what was admitted: without the routes under other names than the first whose own limits have no room.
+    """
 
     @property
     def headers(self) -> Headers: ...
 
-    def settle(self, usage: Usage, nano_usd: int) -> None:
-        """Say what was used, and what it cost; the rest is refunded when the block is left."""
+    @property
+    def plan(self) -> Plan: ...
+
+    def settle(self, name: str, usage: Usage, nano_usd: int) -> None:
+        """Say what an attempt under this name used, and what it cost; the rest is refunded when the block is left."""
 
 
 class Limiter(Protocol):

@@ -115,9 +115,6 @@ class Mode(Settings):
     lora: str | None = Field(
         default=None, description="a LoRA adapter, taken where an upstream has it for the chosen model"
     )
-    scene_level: Annotated[int, Field(ge=0, le=4), FromText] | None = Field(
-        default=None, description="how far the prompt is compressed into scenes; 0 is not at all"
-    )
 
 
 class When(Settings):

@@ -50,7 +50,6 @@ class Mode:
     order_by: OrderedBy | None = None
     thinking: Thinking = "auto"
     lora: str | None = None
-    scene_level: int = 0
 
     def changed(self, settings: config.Mode) -> "Mode":
         """With what these settings say; a member that is null there is as in a new mode."""

@@ -116,7 +116,7 @@ class Router:
         splits = self._splits.get(name)
         if splits is not None:
             plan = splits.of(call, plan)
-        if call.wishes is NO_WISHES:
+        if not call.wishes.is_of_manner:
             return plan
         return self._in_manner(plan, call.wishes, self._bases.get(name, NO_WISHES))
 
@@ -136,7 +136,7 @@ class Router:
         if asked.mode and not decision.candidates:
             by = decision.by if decision.target else "client"
             decision = replace(decision, mode=asked.mode, by=by)
-        told = replace(decision, presets=whole.presets, template=whole.template)
+        told = replace(decision, presets=(*base.presets, *whole.presets), template=whole.template)
         return replace(in_manner(plan, own, whole), decision=told)
 
 

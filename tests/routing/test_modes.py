@@ -104,9 +104,9 @@ def test_the_configuration_changes_what_it_names_and_leaves_the_rest():
 
 
 def test_a_mode_of_the_configuration_s_own_begins_empty():
-    own = modes({"trading": config.Mode(models=("a",), lora="risk-lora", scene_level=2)})["trading"]
+    own = modes({"trading": config.Mode(models=("a",), lora="risk-lora")})["trading"]
 
-    assert own == Mode("trading", models=("a",), lora="risk-lora", scene_level=2)
+    assert own == Mode("trading", models=("a",), lora="risk-lora")
 
 
 def test_a_preset_of_the_configuration_replaces_the_shipped_one_whole():
@@ -122,7 +122,7 @@ def test_a_preset_of_the_configuration_replaces_the_shipped_one_whole():
     [
         ("lens: x\npresetz: risk", 2, r"modes.own.presetz: unknown setting; did you mean 'presets'?"),
         ("lens: x\nthinking: maybe", 2, "must be one of on, off, auto"),
-        ("lens: x\n\nscene_level: 9", 3, "from 0 to 4"),
+        ("lens: x\n\norder_by: luck", 3, "one of quality"),
         ("lens: [x]", 1, "must be text"),
         ("- lens", 1, "must be a mapping"),
         ("lens: x\nlens: y", 2, "named twice"),
