@@ -53,6 +53,7 @@ class Exchange:
         heard: Overheard | None = None
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
+            plan = permit.plan
             try:
                 async with Attempts(call, plan, record, self._upstreams) as attempts:
                     answer = await attempts.answer()
@@ -68,7 +69,8 @@ class Exchange:
                         record.finish = followed.reading.finish
             finally:
                 record.usage, record.nano_usd = self._used(call, record)
-                permit.settle(record.usage, record.nano_usd)
+                for attempt in record.attempts:
+                    permit.settle(attempt.route.alias, attempt.usage, attempt.nano_usd)
                 if plan.shadow is not None:
                     self._shadowed(plan.shadow, call, record, heard)
 

@@ -98,7 +98,7 @@ async def _round(limiter: Limited, calls: int, at_once: int) -> tuple[float, flo
         for number in range(calls // at_once):
             call = Call(str(number), CHAT, request, caller, (), 0.0)
             async with limiter.admit(call, Plan((route,))) as permit:
-                permit.settle(Usage(60, 40), 40)
+                permit.settle("words", Usage(60, 40), 40)
 
     began, cpu = time.perf_counter(), own_cpu_ns()
     await asyncio.gather(*(some() for _ in range(at_once)))

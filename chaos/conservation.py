@@ -34,10 +34,20 @@ REST_SECONDS = 10.0
 LOOK_SECONDS = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A permit that notes what was settled."""
+
+    plan: Routes
+    settled: list[Usage]
+    headers: Headers = ()
+
+    def settle(self, name: str, usage: Usage, nano_usd: int) -> None:
+        self.settled.append(usage)
+
+
 class Counting:
     """A limiter that admits every call, and counts what it gave out and got back."""
-
-    headers: Headers = ()
 
     def __init__(self) -> None:
         self.admitted = 0
@@ -49,12 +59,9 @@ class Counting:
         self.admitted += 1
         self.open += 1
         try:
-            yield self
+            yield _Counted(plan, self.settled)
         finally:
             self.open -= 1
-
-    def settle(self, usage: Usage, nano_usd: int) -> None:
-        self.settled.append(usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +175,7 @@ def _ledger(after: Storm) -> Sequence[Finding]:
         ),
         Finding(
             "What was counted was settled with the limiter",
-            f"{len(after.limiter.settled)} calls, {_settled(after)} tokens",
+            f"{len(after.limiter.settled)} attempts, {_settled(after)} tokens",
             _settled(after) == counted,
         ),
     ]

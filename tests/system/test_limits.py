@@ -23,6 +23,7 @@ def settings(url: str, limits: str, rules: str = "") -> str:
         f"""
   long: twin/twin?chunks=40&gap=0.05
   broken: twin/twin?status=400
+  down: twin/twin?status=503
 limits: {{rules: [{rules}]}}
 keys:
   - {{id: one, sha256: {sha256(ONE.encode()).hexdigest()}, models: ["*"], limits: {{{limits}}}}}
@@ -166,6 +167,16 @@ async def test_each_model_of_a_key_has_its_own(asked):
         200,
         429,
     ]
+
+
+@limited("", "{per: key+model, models: [words], requests: 1/hour}")
+async def test_the_limits_of_a_model_hold_where_a_client_falls_back_to_it_too(asked):
+    fallen = BODY | {"model": "down", "models": ["words"]}
+    unused = BODY | {"model": "long", "models": ["words"]}
+
+    answers = [await asked.post(CHAT, json=body) for body in (unused, fallen, fallen, BODY, unused)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 503, 429, 200]
 
 
 @limited("requests: 1/hour")
