@@ -140,7 +140,8 @@ class _HeldForSeveral:
     async def __aenter__(self) -> Self:
         claims = self._claims = await self._admitted(Claims(self._asked()))
         routes = [route for route in self.plan.routes if route.alias in claims.of_names]
-        self.plan = replace(self.plan, routes=routes)
+        if len(routes) < len(self.plan.routes):
+            self.plan = replace(self.plan, routes=routes)
         return self
 
     async def __aexit__(
@@ -162,8 +163,9 @@ class _HeldForSeveral:
         for route in self.plan.routes:
             routes.setdefault(route.alias, route)
         limits = {name: limited.rules.limits(call.caller, name, user) for name in routes}
-        weighs = any(each.weighs for each in limits.values())
-        prompt_tokens = estimate.input_tokens(call) if weighs else 0
+        if not any(each.weighs for each in limits.values()):
+            return {name: (each, each.amounts(0, 0)) for name, each in limits.items()}
+        prompt_tokens = estimate.input_tokens(call)
         return {
             name: (each, limited.most(each, call, routes[name], prompt_tokens))
             for name, each in limits.items()
@@ -173,7 +175,9 @@ class _HeldForSeveral:
         """Those of the claims that are met."""
         limited, (first, amounts) = self._limited, claims.of_names[claims.first]
         while claims.demands:
-            lease = limited.lease()
+            lease = (
+                limited.lease()
+            )  # a new one each time: one that Redis did not answer for may be taken back later
             try:
                 verdict = await limited.counters.take(claims.demands, lease)
             except LimitsUnknown:
