@@ -94,7 +94,7 @@ async def test_a_key_is_created_rotated_and_revoked_while_the_gateway_runs(store
     _, client = stored
     key = await asyncio.to_thread(create, tmp_path, "search", "--models", "words,twin/twin")
     answer = await answers(client, 200, key)
-    assert [model["id"] for model in answer.json()["data"]] == ["words", "twin/twin"]
+    assert [model["id"] for model in answer.json()["data"]] == ["words", "twin/twin", "auto"]
 
     rotated = await asyncio.to_thread(keys, tmp_path, "rotate", "search", "--grace", "1h", "--json")
     other = json.loads(rotated.stdout)["key"]
