@@ -44,6 +44,10 @@ class Ration:
     granted: int
 
 
+def _unheard() -> None:
+    """Nobody waits for it."""
+
+
 class Budget:
     """A bucket of requests and one of tokens, each as large as the limit of a minute that is in force.
 
@@ -82,6 +86,10 @@ class Budget:
         self._agreeing: asyncio.Task[None] | None = None
         """What tells the other workers, beside the calls."""
         self._closed = False
+
+    def leave(self) -> None:
+        """Tell nobody any more: budget and lane hold each other, and a worker's collector comes too seldom for that."""
+        self._changed = _unheard
 
     def limit(self, measure: Measure) -> int | None:
         """The limit in force."""

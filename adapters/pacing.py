@@ -92,7 +92,9 @@ class Pacing:
         """Forget the budget that nobody has used for the longest time."""
         idle = next((key for key, lane in self._lanes.items() if not lane.busy), None)
         if idle is not None:
-            self._over_limit += self._lanes.pop(idle).budget.over_limit
+            budget = self._lanes.pop(idle).budget
+            self._over_limit += budget.over_limit
+            budget.leave()
 
 
 class _Held:

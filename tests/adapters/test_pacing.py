@@ -1,7 +1,9 @@
 """An upstream behind its limit: who waits, for how long, who is told at once, and what is counted in the end."""
 
 import asyncio
+import gc
 import math
+import weakref
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -361,6 +363,20 @@ async def test_of_the_budgets_of_models_the_one_used_longest_ago_is_forgotten(ur
             await ask(upstream, asked(models[number]))
 
         assert list(upstream._lanes) == [models[2], models[0], models[3]]
+
+
+async def test_what_is_forgotten_is_gone_without_the_collector(monkeypatch):
+    monkeypatch.setattr("adapters.pacing.MOST_LANES", 1)
+    server = OpenAIHttp(Address("up", "/v1"), Pool(Origin.of("http://up/v1")), Timeouts())
+    paced = Pacing(server, Allowed("up", per_model=True), Memory())
+    gc.disable()
+    try:
+        first = weakref.ref(paced.lane("one").budget)
+        paced.lane("two")
+
+        assert first() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from routers.usage import UsageReport, Used
 from tests.support.gateway import gateway_of, twin_configuration
 from tests.support.postgres import postgresql
 from tests.support.process import serving
+from tests.support.waiting import eventually
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "words", "messages": [{"role": "user", "content": "Hello"}]}
@@ -257,6 +258,7 @@ async def test_a_killed_gateway_loses_at_most_what_it_has_not_written_yet(upstre
 
     with serving(tmp_path, "--config", str(path)) as (process, url):
         loading = asyncio.ensure_future(load(url))
+        await eventually(lambda: bool(answered), 20)
         await asyncio.sleep(4)
         killed = time.monotonic()
         os.kill(process.pid, signal.SIGKILL)
