@@ -46,3 +46,18 @@ def serving(folder: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[s
             process.send_signal(signal.SIGTERM)
             process.wait(15)
             process.stdout.close()
+
+
+def printed(program: str) -> set[str]:
+    """What this program writes in processes whose hashes of texts differ."""
+    return {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
