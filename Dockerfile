@@ -21,6 +21,7 @@ COPY pyproject.toml README.md ./
 COPY app/ app/
 COPY routers/ routers/
 COPY adapters/ adapters/
+COPY scenes/ scenes/
 COPY sim/ sim/
 RUN pip --python /opt/hyperbridge install --no-cache-dir --no-deps --no-build-isolation . \
     && pip --python /opt/hyperbridge uninstall --yes setuptools

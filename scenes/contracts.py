@@ -1,0 +1,41 @@
+"""The seams of the scene language.
+
+    text -> blocks -> fold | codes -> text that says the same in fewer tokens -> the original again
+
+What stands for something else announces itself: a *marker* is a line of its own, `[table rows=60 ...]`, which names
+the form and how many lines belong to it, so a text can hold several and be read back without anything beside it.
+"""
+
+import re
+from typing import Protocol
+
+MARKER = re.compile(r"^\[(?:table|log|grep|find|ls|runs|codes)(?: [^\n]*)?\]$", re.MULTILINE)
+"""A line that announces a form. A text that has one of its own is never encoded: nothing could tell the two apart."""
+
+
+class Counter(Protocol):
+    """Counts a text's tokens as one model family does."""
+
+    @property
+    def name(self) -> str: ...
+
+    def count(self, text: str) -> int: ...
+
+
+class Form(Protocol):
+    """One way of saying a block in fewer tokens, with every value as it was.
+
+    `fold` gives None where the text is not of this kind, or would not be shorter. `unfold` is its inverse: it gives
+    `canonical(text)` again, and raises ValueError for what `fold` cannot have written. `canonical` is the text itself
+    but for JSON, where it is the text without the spaces between its tokens.
+    """
+
+    @property
+    def name(self) -> str:
+        """The first word of its marker, and its label in metrics."""
+
+    def fold(self, text: str) -> str | None: ...
+
+    def unfold(self, folded: str) -> str: ...
+
+    def canonical(self, text: str) -> str: ...
