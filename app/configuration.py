@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import config, logs
+from app.background import background
 from app.config import files
 from app.config.faults import Fault
 from app.config.history import Changed, History, Version
@@ -105,13 +106,9 @@ class Configuration:
         self._metrics.begun(self._applied_at)
         if self._spare is not None and not self._spare.exists():
             self._leave(self._now)
-        watching = self._watching = asyncio.ensure_future(self._watch())
-        watching.add_done_callback(_told_if_failed)
-        try:
+        loss = "changes of the configuration are not looked for any more"
+        async with background(self._watch(), loss) as self._watching:
             yield
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
 
     async def _watch(self) -> None:
         while True:
@@ -290,13 +287,6 @@ class Configuration:
                 raise NoSpace("The disk of the configuration is full: nothing was changed.") from None
             reason = _REASONS.get(error.errno or 0, error.strerror)
             raise ConfigurationReadOnly(f"The file cannot be written: {reason}.") from None
-
-
-def _told_if_failed(watching: asyncio.Future[None]) -> None:
-    if not watching.cancelled():
-        _log.critical(
-            "changes of the configuration are not looked for any more", exc_info=watching.exception()
-        )
 
 
 def _see(places: Sequence[Path]) -> _Seen:

@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from app.background import background
 from app.contracts import ModelCard, Source
 from app.errors import UpstreamFailure
 from app.routing.listed import NOTHING, Listed
-
-_log = logging.getLogger("hyperbridge")
 
 FRESH_SECONDS = 10.0
 START_SECONDS = 1.0
@@ -74,16 +72,11 @@ class Inventory:
     @asynccontextmanager
     async def held(self, heard: Callable[[Stocks], None]) -> AsyncGenerator[None]:
         """Ask by itself until the block ends: at once, when woken, and now and then; what was heard is told each time."""
-        asking = asyncio.ensure_future(self._run(heard))
-        asking.add_done_callback(_told_if_failed)
-        try:
+        async with background(self._run(heard), "upstreams are not asked for their models any more"):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(START_SECONDS):
                     await self._begun.wait()
             yield
-        finally:
-            asking.cancel()
-            await asyncio.wait([asking])
 
     def wake(self) -> None:
         """The upstreams are others now: ask them soon."""
@@ -116,8 +109,3 @@ class Inventory:
             self._stocks[name] = Stock(self._stocks[name].cards, now, failure)
         else:
             self._stocks[name] = Stock(cards, now)
-
-
-def _told_if_failed(asking: asyncio.Future[None]) -> None:
-    if not asking.cancelled():
-        _log.critical("upstreams are not asked for their models any more", exc_info=asking.exception())

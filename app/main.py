@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from app import config
+from app.background import background
 from app.breaker import Circuit
 from app.canaries import Canaries
 from app.configuration import Configuration, Origin
@@ -147,8 +148,8 @@ class _Gateway:
             await held.enter_async_context(lasting.shadowing.held())
             await held.enter_async_context(self._configuration.held())
             await held.enter_async_context(lasting.inventory.held(self._roll.call))
-            watch = asyncio.ensure_future(lasting.metrics.watch(self._watched()))
-            held.callback(watch.cancel)
+            measuring = background(lasting.metrics.watch(self._watched()), "nothing is measured any more")
+            await held.enter_async_context(measuring)
             lasting.readiness.ready = True
             yield {READINESS: lasting.readiness}
             lasting.readiness.ready = False

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from app import config
+from app.background import background
 from app.config.values import is_loopback
 from app.contracts import Caller, CannotStart
 from app.errors import BadRequest, KeyConflict, KeyMissing, NoStore
@@ -88,13 +89,8 @@ class Registry:
             self._begin_blind(error)
         else:
             self.look_who_is_let_in(self._settings)
-        watching = self._watching = asyncio.ensure_future(self._watch())
-        watching.add_done_callback(_told_if_failed)
-        try:
+        async with background(self._watch(), "changes of keys are not looked for any more") as self._watching:
             yield
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
 
     def _begin_blind(self, error: StoreUnavailable) -> None:
         self._keyring.is_blind = True
@@ -293,11 +289,6 @@ class Registry:
                 f"server.host {settings.server.host} is reachable from other machines, and there is no key: make "
                 "one with `hyperbridge keys create NAME --all-models`"
             )
-
-
-def _told_if_failed(watching: asyncio.Future[None]) -> None:
-    if not watching.cancelled():
-        _log.critical("changes of keys are not looked for any more", exc_info=watching.exception())
 
 
 def _listed(ids: Sequence[str]) -> str:
