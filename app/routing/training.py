@@ -1,56 +1,21 @@
-"""Training of the classifier, by `hyperbridge router train`. Pure: the same examples make the same model.
-
-Multinomial logistic regression on the features that app/routing/classifier.py describes, by AdaGrad (Duchi, Hazan and
-Singer, 2011) in small batches. It is stopped after a few rounds, which does what an L2 penalty does: how much it may
-learn until then, its rate, is chosen on a part of the examples that is held back.
+"""Training of the classifier, by `hyperbridge router train`: the features that app/routing/classifier.py describes, for
+app/routing/learning.py. Pure.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.routing.classifier import FAMILY_WEIGHTS, NONE, softmax
+from app.routing.classifier import FAMILY_WEIGHTS
 from app.routing.examples import Example
-from app.routing.measures import accuracy, calibration_error, macro_f1
+from app.routing.learning import BATCH, SEED, Report, Tell, Weights, descend, hot, learn
 from app.routing.model_file import Model
 from app.routing.ngrams import BITS, grams
 
-SEED = 5
-FOLDS = 5
-MANY, FOLDS_OF_MANY = 5000, 3
-"""Where there are so many examples, fewer parts will do."""
 MOST_ROWS = 65_536
 """N-grams that are kept: those that occur in the most examples."""
-RATES = (0.05, 0.1, 0.2, 0.4)
-ROUNDS = 10
-BATCH = 32
-WANTED = 0.95
-"""Of the texts whose label is told it should be right: the threshold is chosen for that."""
-_TEMPERATURES: Sequence[float] = np.geomspace(0.05, 5.0, 120).tolist()
-_THRESHOLDS = tuple(each / 100 for each in range(50, 100))
-"""A label that is less likely than all others together is not told."""
-
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was measured by cross-validation: every example is judged by a model that has not seen it.
-
-    `coverage` is the share of examples whose label is told, `precision` how many of those are right.
-    """
-
-    accuracy: float
-    macro_f1: float
-    calibration_error: float
-    coverage: float
-    precision: float
-    rate: float
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,14 +35,22 @@ class _Made:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Vectors:
-    """Of text number i: rows[bounds[i]:bounds[i + 1]], and the value of each."""
+    """Of text number i: rows[bounds[i]:bounds[i + 1]], of `height` rows, and the value of each."""
 
+    height: int
     bounds: NDArray[np.intp]
     rows: NDArray[np.int32]
     values: NDArray[np.float32]
 
     def __getitem__(self, text: int) -> slice:
         return slice(self.bounds[text], self.bounds[text + 1])
+
+    def scores(self, weights: Weights) -> NDArray[np.float64]:
+        found = np.empty((len(self.bounds) - 1, len(weights.bias)))
+        for text in range(len(found)):
+            here = self[text]
+            found[text] = self.values[here] @ weights.rows[self.rows[here]] + weights.bias
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,61 +80,45 @@ class _Space:
         values = rarity * FAMILY_WEIGHTS[made.families] / lengths[groups]
         known = rows < len(self.buckets)
         bounds = np.searchsorted(made.texts[known], np.arange(size + 1))
-        return _Vectors(bounds, rows[known], values[known].astype(np.float32))
+        return _Vectors(len(self.buckets), bounds, rows[known], values[known].astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Weights:
-    rows: NDArray[np.float32]
-    bias: NDArray[np.float32]
+class _Texts:
+    """The examples as n-grams."""
 
-    def scores(self, vectors: _Vectors) -> NDArray[np.float64]:
-        found = np.empty((len(vectors.bounds) - 1, len(self.bias)))
-        for text in range(len(found)):
-            here = vectors[text]
-            found[text] = vectors.values[here] @ self.rows[vectors.rows[here]] + self.bias
-        return found
+    made: _Made
+    rates: Sequence[float] = (0.05, 0.1, 0.2, 0.4)
+
+    def learned(self, truth: NDArray[np.intp], rate: float) -> Weights:
+        space = _Space.of(self.made, len(truth))
+        return _fit(space.vectors(self.made, len(truth)), truth, int(truth.max()) + 1, rate)
+
+    def foretold(self, truth: NDArray[np.intp], held: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
+        others = self.made.of(~held)
+        count = int((~held).sum())
+        space = _Space.of(others, count)
+        weights = _fit(space.vectors(others, count), truth[~held], int(truth.max()) + 1, rate)
+        return space.vectors(self.made.of(held), int(held.sum())).scores(weights)
 
 
 def train(examples: Sequence[Example], tell: Tell) -> tuple[Model, Report]:
     """A model of these examples, and what may be expected of it; of each label there must be two or more."""
-    began = time.perf_counter()
-    labels = tuple(sorted({example.label for example in examples}))
-    places = {label: place for place, label in enumerate(labels)}
-    truth = np.array([places[example.label] for example in examples])
     made = _made([example.text for example in examples])
-    parts = _parts(truth)
-    tell(f"{len(examples)} examples of {len(labels)} labels")
-    rate = _rate(made, truth, parts, tell)
-    scores = _judged(made, truth, parts, rate, tell)
-    temperature = _temperature(truth, scores)
-    likely = softmax(scores / temperature)
-    none = places.get(NONE, -1)
-    threshold = _threshold(truth, likely, none)
-    space = _Space.of(made, len(truth))
-    weights = _fit(space, made, truth, rate)
-    tell("trained on all of them")
+    found, report = learn(examples, _Texts(made), tell)
+    space = _Space.of(made, len(examples))
     model = Model(
-        labels,
+        found.labels,
         space.buckets,
-        weights.rows.astype(np.float16),
+        found.weights.rows.astype(np.float16),
         space.rarity,
-        weights.bias,
+        found.weights.bias,
         space.unseen,
-        temperature,
-        threshold,
-        _digest(examples),
+        found.temperature,
+        found.threshold,
+        found.examples_sha256,
     )
-    coverage, precision = _told(truth, likely, none, threshold)
-    return model, Report(
-        accuracy(truth, likely),
-        macro_f1(truth, likely),
-        calibration_error(truth, likely),
-        coverage,
-        precision,
-        rate,
-        time.perf_counter() - began,
-    )
+    return model, report
 
 
 def _made(texts: Sequence[str]) -> _Made:
@@ -171,71 +128,10 @@ def _made(texts: Sequence[str]) -> _Made:
     return _Made(numbers, (joined >> np.uint32(BITS)).astype(np.int8), joined & np.uint32(2**BITS - 1))
 
 
-def _parts(truth: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which part each example is of; every label is spread evenly over them."""
-    count = FOLDS if len(truth) <= MANY else FOLDS_OF_MANY
-    order = np.random.default_rng(SEED).permutation(len(truth))
-    order = order[np.argsort(truth[order], kind="stable")]
-    parts = np.empty(len(truth), dtype=np.intp)
-    parts[order] = np.arange(len(truth)) % count
-    return parts
-
-
-def _rate(made: _Made, truth: NDArray[np.intp], parts: NDArray[np.intp], tell: Tell) -> float:
-    """The rate with which the first part is foretold best."""
-    losses = {}
-    for rate in RATES:
-        scores = _foretold(made, truth, parts == 0, rate)
-        here = truth[parts == 0]
-        losses[rate] = _loss(here, scores / _temperature(here, scores))
-        right = accuracy(here, scores)
-        tell(f"rate {rate:g}: {right:.1%} of the first part right, log-loss {losses[rate]:.3f}")
-    return min(losses, key=lambda rate: losses[rate])
-
-
-def _judged(
-    made: _Made, truth: NDArray[np.intp], parts: NDArray[np.intp], rate: float, tell: Tell
-) -> NDArray[np.float64]:
-    """Scores of every example, by a model that was trained on the other parts."""
-    found: NDArray[np.float64] = np.empty((len(truth), int(truth.max()) + 1))
-    count = int(parts.max()) + 1
-    for part in range(count):
-        found[parts == part] = _foretold(made, truth, parts == part, rate)
-        tell(f"part {part + 1} of {count}: {accuracy(truth[parts == part], found[parts == part]):.1%} right")
-    return found
-
-
-def _foretold(
-    made: _Made, truth: NDArray[np.intp], held: NDArray[np.bool_], rate: float
-) -> NDArray[np.float64]:
-    others = made.of(~held)
-    space = _Space.of(others, int((~held).sum()))
-    weights = _fit(space, others, truth[~held], rate, int(truth.max()) + 1)
-    return weights.scores(space.vectors(made.of(held), int(held.sum())))
-
-
-def _fit(
-    space: _Space, made: _Made, truth: NDArray[np.intp], rate: float, labels: int | None = None
-) -> _Weights:
-    """Logistic regression; the rate falls to zero while it learns."""
-    count = int(truth.max()) + 1 if labels is None else labels
-    rows = np.zeros((len(space.buckets), count), dtype=np.float32)
-    bias = np.zeros(count, dtype=np.float32)
-    moved = np.full(len(rows), 1e-8, dtype=np.float32)
+def _fit(vectors: _Vectors, truth: NDArray[np.intp], labels: int, rate: float) -> Weights:
     chance = np.random.default_rng(SEED)
-    batches = list(_batches(space.vectors(made, len(truth)), truth, count, chance))
-    steps = ROUNDS * len(batches)
-    for step in range(steps):
-        if step % len(batches) == 0:
-            order = chance.permutation(len(batches))
-        used, matrix, wanted = batches[order[step % len(batches)]].dense()
-        off = softmax(matrix @ rows[used] + bias) - wanted
-        slope = matrix.T @ off
-        moved[used] += (slope * slope).mean(axis=1)
-        pace = rate * (1 - step / steps)
-        rows[used] -= pace * slope / np.sqrt(moved[used])[:, None]
-        bias -= pace * off.mean(axis=0)
-    return _Weights(rows, bias)
+    batches = list(_batches(vectors, truth, labels, chance))
+    return descend(batches, (vectors.height, labels), rate, chance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,47 +160,4 @@ def _batches(
         used, places = np.unique(np.concatenate([vectors.rows[each] for each in here]), return_inverse=True)
         texts = np.repeat(np.arange(len(chosen)), [each.stop - each.start for each in here])
         values = np.concatenate([vectors.values[each] for each in here])
-        wanted = np.zeros((len(chosen), labels), dtype=np.float32)
-        wanted[np.arange(len(chosen)), truth[chosen]] = 1
-        yield _Batch(used, texts, places, values, wanted)
-
-
-def _loss(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
-    """The mean of minus the logarithm of the right label's probability."""
-    likely = softmax(scores)[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(likely, 1e-12)).mean())
-
-
-def _temperature(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
-    """The one with which the scores foretell best (Guo, Pleiss, Sun and Weinberger, 2017)."""
-    return min(_TEMPERATURES, key=lambda each: _loss(truth, scores / each))
-
-
-def _threshold(truth: NDArray[np.intp], likely: NDArray[np.float64], none: int) -> float:
-    """The lowest one with which enough of what is told is right; else the highest one that tells half of the labels."""
-    highest = _THRESHOLDS[0]
-    for threshold in _THRESHOLDS:
-        coverage, precision = _told(truth, likely, none, threshold)
-        if precision >= WANTED:
-            return threshold
-        if coverage >= 0.5:
-            highest = threshold
-    return highest
-
-
-def _told(
-    truth: NDArray[np.intp], likely: NDArray[np.float64], none: int, threshold: float
-) -> tuple[float, float]:
-    """Of how many texts with a label it is told, and how many of those told are right."""
-    best = likely.argmax(axis=1)
-    told = (best != none) & (likely.max(axis=1) >= threshold)
-    coverage = float(told[truth != none].mean())
-    return coverage, float((best == truth)[told].mean()) if told.any() else 0.0
-
-
-def _digest(examples: Sequence[Example]) -> str:
-    digest = sha256()
-    for example in sorted(examples, key=lambda each: (each.label, each.text)):
-        for part in (example.label, example.text):
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return digest.hexdigest()
+        yield _Batch(used, texts, places, values, hot(truth[chosen], labels))
