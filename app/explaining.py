@@ -76,6 +76,9 @@ class Written:
     def card(self, upstream: str, model: str) -> ModelCard | None:
         return None
 
+    def lacks(self, upstream: str, model: str) -> bool:
+        return False
+
     def adapters(self, upstream: str, model: str) -> Collection[str]:
         return ()
 

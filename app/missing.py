@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from app import config
 from app.config.schema import split_route
-from app.config.upstreams import HTTP_KINDS
 from app.contracts import Route
 from app.health import Check
 from app.inventory import Stock, Stocks
 from app.routing.catalogue import Catalogue
+from app.routing.listed import lacks
 
 _log = logging.getLogger("hyperbridge")
 
@@ -51,9 +51,9 @@ def missing(settings: config.Config, stocks: Stocks, catalogue: Catalogue) -> It
 def missing_at(settings: config.Config, stock: Stock, route: Route, catalogue: Catalogue) -> Missing | None:
     """What is missing for this route, by what its upstream listed; None where nothing is."""
     upstream = settings.upstreams.get(route.upstream)
-    if not isinstance(upstream, HTTP_KINDS):
+    if upstream is None or stock.failure is not None:
         return None
-    if not _lacks(stock, route.model, exact=not isinstance(upstream, config.OpenAI)):
+    if not lacks(upstream.kind, {card.id for card in stock.cards}, route.model):
         return None
     return Missing("", route.alias, route.upstream, route.model, _successor(route.model, stock, catalogue))
 
@@ -65,14 +65,6 @@ def _routes(settings: config.Config) -> Iterator[tuple[str, Route]]:
         for place, other in model.others.items():
             if other not in settings.models:
                 yield f"models.{alias}.{place}", Route(*split_route(other), alias, "")
-
-
-def _lacks(stock: Stock, model: str, *, exact: bool) -> bool:
-    """A server that lists a single model may take any name (llama.cpp does), where it is not known to be exact."""
-    listed = {card.id for card in stock.cards}
-    if stock.failure is not None or len(listed) < (1 if exact else 2):
-        return False
-    return not {model, f"{model}:latest"} & listed
 
 
 def _successor(model: str, stock: Stock, catalogue: Catalogue) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.contracts import ModelCard, Route, Source
 from app.price_table import Price
 from app.prices import Prices
-from app.routing.listed import Listed
+from app.routing.listed import Listed, lacks
 from app.routing.speed import Speed
 from app.speeds import Speeds
 
@@ -30,6 +30,10 @@ class Heard:
 
     def card(self, upstream: str, model: str) -> ModelCard | None:
         return self.listed().card(upstream, model)
+
+    def lacks(self, upstream: str, model: str) -> bool:
+        """Whether the last list that was heard of it is without this model."""
+        return lacks(self.sources[upstream].kind, self.listed().cards.get(upstream, {}), model)
 
     def adapters(self, upstream: str, model: str) -> Sequence[str]:
         """The LoRA adapters of a base, by the upstream's own names."""

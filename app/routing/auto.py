@@ -11,7 +11,7 @@ from app.config.routing import Task
 from app.contracts import Call, Caller, Plan
 from app.decision import Candidate, Decision
 from app.errors import ForbiddenModel, NoModelFits
-from app.routing.candidates import DOWN, FORBIDDEN, TASKS_OF, Need, Offer, Order, Outlook, candidates
+from app.routing.candidates import DOUBTS, FORBIDDEN, TASKS_OF, Need, Offer, Order, Outlook, candidates
 from app.routing.catalogue import Entry
 from app.routing.features import Features, features
 from app.routing.kept import Choice, Kept
@@ -210,7 +210,7 @@ class Auto:
 
     def _fitting(self, decision: Decision) -> Sequence[Candidate]:
         fitting = [each for each in decision.candidates if not each.against]
-        fitting = fitting or [each for each in decision.candidates if each.against == (DOWN,)]
+        fitting = fitting or [each for each in decision.candidates if DOUBTS.issuperset(each.against)]
         if fitting:
             return fitting[: self._settings.candidates]
         raise refusal(decision.candidates)

@@ -19,7 +19,12 @@ ANSWER_TOKENS = 500
 """Of an answer whose bound is not known."""
 FORBIDDEN = "the key may not use it"
 DOWN = "its upstream is down"
-"""The one objection that is dropped where no model is left without."""
+UNLISTED = "its upstream does not list it"
+DOUBTS = frozenset((DOWN, UNLISTED))
+"""Objections that are dropped where no model is left without. A circuit may have closed again, and a list may be old or
+hide what its server has: whoever asks for the model by its name is let through to its upstream, so `auto` is, too. What
+really is gone answers 404, and the next route is taken.
+"""
 
 TASKS_OF: Mapping[str, Sequence[Task]] = {"embeddings": ("embedding",), "rerank": ("rerank",)}
 """What a model must be good at for operations whose models do nothing else."""
@@ -45,6 +50,8 @@ class Outlook(Protocol):
     def healthy(self, upstream: str) -> bool: ...
 
     def card(self, upstream: str, model: str) -> ModelCard | None: ...
+
+    def lacks(self, upstream: str, model: str) -> bool: ...
 
     def adapters(self, upstream: str, model: str) -> Collection[str]: ...
 
@@ -174,6 +181,8 @@ def _against(offer: Offer, need: Need, price: Price | None, outlook: Outlook) ->
     nano_usd = 0 if price is None else price.cost(need.reserved(route))
     if most is not None and nano_usd > most:
         yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"
+    if outlook.lacks(route.upstream, route.model):
+        yield UNLISTED
     if not outlook.healthy(route.upstream):
         yield DOWN
 

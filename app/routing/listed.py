@@ -1,12 +1,17 @@
 """What the upstreams list, to be looked up by the names that a client may write. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.contracts import Caller, ModelCard
 
 Address = tuple[str, str]
 """An upstream, and its own name for a model."""
+
+_LEAST_LISTED = {"nebius": 1, "vllm": 1, "openai": 2}
+"""By the kind of an upstream, the models that it must list before one that it does not list is missing there: a server
+with OpenAI's interface that lists a single model may take any name (llama.cpp does). Other kinds run in this process.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,14 @@ def names(card: ModelCard) -> Sequence[str]:
     if card.parent is None or card.id.startswith(f"{card.parent}:"):
         return (card.id,)
     return (card.id, f"{card.parent}:{card.id}")
+
+
+def lacks(kind: str, listed: Collection[str], model: str) -> bool:
+    """Whether an upstream of this kind that lists these models is known not to have this one."""
+    least = _LEAST_LISTED.get(kind)
+    if least is None or len(listed) < least:
+        return False
+    return model not in listed and f"{model}:latest" not in listed
 
 
 def may_use(caller: Caller, upstream: str, card: ModelCard) -> bool:

@@ -16,7 +16,7 @@ from app.errors import ForbiddenModel, NoModelFits
 from app.operations import EMBEDDINGS, RERANK
 from app.price_table import Price
 from app.routing.auto import Auto
-from app.routing.candidates import DOWN, FORBIDDEN
+from app.routing.candidates import DOUBTS, DOWN, FORBIDDEN, UNLISTED
 from app.routing.catalogue import Entry
 from app.routing.features import features
 from app.routing.kept import Choice, Kept
@@ -59,6 +59,7 @@ class Known:
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     cards: Mapping[str, ModelCard] = field(default_factory=dict)
     loras: Collection[str] = ()
+    gone: Collection[str] = ()
 
     def operations(self, upstream: str) -> Collection[str]:
         return {"chat", "completions"}
@@ -68,6 +69,9 @@ class Known:
 
     def card(self, upstream: str, model: str) -> ModelCard | None:
         return self.cards.get(model)
+
+    def lacks(self, upstream: str, model: str) -> bool:
+        return model in self.gone
 
     def adapters(self, upstream: str, model: str) -> Collection[str]:
         return self.loras
@@ -241,6 +245,16 @@ def test_who_is_down_is_asked_only_where_nobody_else_is_left():
     assert models(asking("x"), auto(outlook=all_of_them))[0] == "large"
 
 
+def test_what_its_upstream_does_not_list_is_asked_only_where_nothing_else_is_left():
+    some = Known(gone={"large"}, down={"up-seer"})
+    all_of_them = Known(gone={"large", "odd"}, down={f"up-{name}" for name in ENTRIES})
+
+    assert not {"large", "seer"} & set(models(asking("x"), auto(outlook=some, candidates=5)))
+    assert against(asking("x"), auto(outlook=some))["large"] == (UNLISTED,)
+    assert against(asking("x"), auto(outlook=all_of_them))["large"] == (UNLISTED, DOWN)
+    assert models(asking("x"), auto(outlook=all_of_them))[0] == "large"
+
+
 def test_a_refusal_says_what_speaks_against_each():
     with pytest.raises(NoModelFits, match="coder does not offer /v1/embeddings"):
         chosen({"model": "auto", "input": "x"}, auto(), operation=EMBEDDINGS)
@@ -386,16 +400,21 @@ PROBABILITIES = st.dictionaries(
     body=BODIES,
     allowed=st.none() | st.frozensets(st.sampled_from(NAMES)),
     down=st.frozensets(st.sampled_from([f"up-{name}" for name in NAMES])),
+    gone=st.frozensets(st.sampled_from(NAMES)),
     likely=PROBABILITIES,
     order_by=st.sampled_from(["quality", "fastest", "cheapest", "weighted"]),
 )
-def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(body, allowed, down, likely, order_by):
+def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(
+    body, allowed, down, gone, likely, order_by
+):
     caller = Caller("a", allowed)
     asked = call(body, caller=caller)
     seen = features(asked)
 
+    by = auto(Sure(likely), Known(down=down, gone=gone), order_by=order_by)
+
     def decided():
-        return auto(Sure(likely), Known(down=down), order_by=order_by).decide(asked, seen, NOW)
+        return by.decide(asked, seen, NOW)
 
     decision = decided()
     assert decided() == decision
@@ -403,9 +422,9 @@ def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(body, allowed
     assert sorted(each.name for each in decision.candidates) == offered
     assert all(0 <= each.score <= 1 for each in decision.candidates)
     try:
-        found = auto(Sure(likely), Known(down=down), order_by=order_by).choose(asked, NOW).offers
+        found = by.choose(asked, NOW).offers
     except (NoModelFits, ForbiddenModel):
-        assert all(each.against not in {(), (DOWN,)} for each in decision.candidates)
+        assert not any(DOUBTS.issuperset(each.against) for each in decision.candidates)
         return
     for offer in found:
         holds = offer.entry.context_tokens if offer.entry is not None else float("inf")

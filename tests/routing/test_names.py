@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.contracts import Caller, ModelCard, Plan, Route
 from app.errors import ForbiddenModel, UnknownModel
 from app.routing.fixed import Fixed
-from app.routing.listed import Listed, names
+from app.routing.listed import Listed, lacks, names
 from app.routing.nearest import nearest
 
 STOCKS: Mapping[str, list[ModelCard]] = {
@@ -164,3 +164,20 @@ def test_the_nearest_names_are_at_most_three_of_those_there_are(asked, known):
 
     assert len(found) <= 3
     assert set(found) <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("kind", "listed", "model", "missing"),
+    [
+        ("nebius", ["a"], "b", True),
+        ("vllm", ["a"], "b", True),
+        ("openai", ["a"], "b", False),
+        ("openai", ["a", "c"], "b", True),
+        ("openai", ["a", "b:latest"], "b", False),
+        ("nebius", ["a", "b"], "b", False),
+        ("nebius", [], "b", False),
+        ("demo", ["a", "c"], "b", False),
+    ],
+)
+def test_a_list_says_that_a_model_is_missing_where_it_says_so_of_every_name(kind, listed, model, missing):
+    assert lacks(kind, listed, model) is missing

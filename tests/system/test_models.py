@@ -184,6 +184,7 @@ async def test_a_model_that_nebius_took_away_is_told_in_list_health_and_metrics(
         deep = (await client.get("/v1/models/deep")).json()["hyperbridge"]
         health = (await client.get("/healthz")).json()
         metrics = (await client.get("/metrics")).text
+        chosen = (await client.post("/v1/route", json={"model": "auto", "messages": []})).json()
 
     assert (deep["retired"], deep["successor"]) == (True, "deepseek-ai/DeepSeek-V4-Pro")
     assert health["status"] == "degraded"
@@ -192,6 +193,10 @@ async def test_a_model_that_nebius_took_away_is_told_in_list_health_and_metrics(
     assert check["recommendation"] == "models.deep: nebius has deepseek-ai/DeepSeek-V4-Pro in its place."
     assert 'hyperbridge_model_missing{model="deep"} 1.0' in metrics
     assert 'hyperbridge_model_missing{model="house"} 0.0' in metrics
+    assert {each["name"]: each["against"] for each in chosen["candidates"]} == {
+        "house": [],
+        "deep": ["its upstream does not list it"],
+    }
 
 
 async def test_an_upstream_that_is_down_is_told_and_nothing_is_called_missing(tmp_path):
@@ -203,6 +208,8 @@ async def test_an_upstream_that_is_down_is_told_and_nothing_is_called_missing(tm
         ):
             deep = (await client.get("/v1/models/deep")).json()["hyperbridge"]
             health = (await client.get("/healthz")).json()
+            chosen = (await client.post("/v1/route", json={"model": "auto", "messages": []})).json()
 
+    assert {each["name"]: each["against"] for each in chosen["candidates"]} == {"house": [], "deep": []}
     assert (deep["available"], deep["health"], deep["retired"]) == (False, "unhealthy", False)
     assert next(each for each in health["checks"] if each["name"] == "models")["state"] == "healthy"
