@@ -1,12 +1,10 @@
-"""The file of a trained classifier: a zip of arrays (numpy's npz, without pickle) and a header in JSON.
+"""The file of a trained classifier.
 
-Header, in the array `header` as UTF-8: format and version, labels, families and n-gram orders, bits of a bucket's number,
+Header: format and version, labels, families and n-gram orders, bits of a bucket's number,
 temperature, threshold, the rarity of an n-gram that no example had, and the SHA-256 of the examples. Arrays: `buckets`
 (uint32, rising), for each of them a row of `weights` (float16, one for each label) and its `rarity` (float32); `bias`.
 """
 
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.routing import array_file
 from app.routing.ngrams import BITS, FAMILIES, ORDERS
 
 FORMAT = "hyperbridge-router"
 VERSION = 1
-MOST_BYTES = 256 * 1024 * 1024
-"""Of what a file may hold unpacked."""
 _ARRAYS: Mapping[str, tuple[str, int]] = {
-    "header": ("uint8", 1),
     "buckets": ("uint32", 1),
     "weights": ("float16", 2),
     "rarity": ("float32", 1),
@@ -60,40 +56,12 @@ def write(model: Model, path: Path) -> None:
         "threshold": model.threshold,
         "examples_sha256": model.examples_sha256,
     }
-    text = json.dumps(header, ensure_ascii=False).encode()
-    with path.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            header=np.frombuffer(text, dtype=np.uint8),
-            buckets=model.buckets,
-            weights=model.weights,
-            rarity=model.rarity,
-            bias=model.bias,
-        )
+    array_file.write(path, header, {name: getattr(model, name) for name in _ARRAYS})
 
 
 def read(path: Path) -> Model:
     """Raises ValueError, which says what is wrong with the file."""
-    try:
-        arrays = _arrays(path)
-        header = json.loads(arrays["header"].tobytes())
-        return _model(header, arrays)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no classifier of `hyperbridge router train`: {error}") from None
-
-
-def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
-    with zipfile.ZipFile(path) as packed:
-        if sum(each.file_size for each in packed.infolist()) > MOST_BYTES:
-            raise ValueError(f"it holds more than {MOST_BYTES} bytes")
-    with np.load(path, allow_pickle=False) as opened:
-        arrays = {name: opened[name] for name in _ARRAYS}
-    for name, (kind, dimensions) in _ARRAYS.items():
-        if arrays[name].dtype != kind or arrays[name].ndim != dimensions:
-            raise ValueError(f"{name!r} is not of {kind} in {dimensions} dimensions")
-    return arrays
+    return array_file.read(path, _ARRAYS, _model)
 
 
 def _model(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
@@ -104,7 +72,7 @@ def _model(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         raise ValueError("it was made by another version; train it again")
     model = Model(
         labels=tuple(map(str, header["labels"])),
-        **{name: arrays[name] for name in _ARRAYS if name != "header"},
+        **arrays,
         unseen=float(header["unseen"]),
         temperature=float(header["temperature"]),
         threshold=float(header["threshold"]),
