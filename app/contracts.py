@@ -40,12 +40,20 @@ Thinking: TypeAlias = Literal["on", "off", "auto"]
 """Whether a model that can do both shall think before it answers; `auto` leaves it to the model."""
 
 
+Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook"]
+"""How far a prompt may be said in fewer tokens: not at all; not at all, but what could be saved is measured; every
+value as it was, with less syntax; and whole phrases by codes as well.
+"""
+LAYERS: tuple[Layer, ...] = get_args(Layer)
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What a client asks of the gateway beside the model.
 
     A mode, presets and a prompt template with its variables by name; whether the model shall think (None: it does not
-    say); a name by which the turns of one conversation are known; and other models to fall back to.
+    say); a name by which the turns of one conversation are known; other models to fall back to; and how far the prompt
+    may be said in fewer tokens (None: it does not say).
     """
 
     mode: str = ""
@@ -55,6 +63,7 @@ class Wishes:
     thinking: Thinking | None = None
     conversation: str = ""
     models: Sequence[str] = ()
+    scenes: Layer | None = None
 
     @property
     def is_of_manner(self) -> bool:
@@ -117,7 +126,8 @@ class Route:
     `alias` is the configured name in front of it (`upstream/*` where a client named the upstream itself), so
     metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
     where the client sent none. `when` are the classes of failure that this route is taken for, where it is
-    not the first; None is all of them. `thinking` is what is wanted where the client does not say.
+    not the first; None is all of them. `thinking` and `scenes` are what is wanted where the client does not say
+    (None: as the configuration has it for all).
     """
 
     upstream: str
@@ -127,6 +137,7 @@ class Route:
     defaults: Mapping[str, bytes] = field(default_factory=dict)
     when: frozenset[FallbackClass] | None = None
     thinking: Thinking = "auto"
+    scenes: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ SHOWN_TO_PAGES = (
     "x-hyperbridge-mode",
     "x-hyperbridge-reason",
     "x-hyperbridge-thinking",
+    "x-hyperbridge-scenes",
     "retry-after",
     *(
         f"x-ratelimit-{what}-{measure}"

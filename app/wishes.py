@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, get_args
+from typing import Annotated, TypeVar, get_args
 
 import msgspec
 
-from app.contracts import NO_WISHES, PRIORITIES, Priority, Thinking, Wishes, lowered
+from app.contracts import LAYERS, NO_WISHES, PRIORITIES, Layer, Priority, Thinking, Wishes, lowered
 from app.errors import BadRequest
 from app.wire import Request
 
@@ -18,6 +18,7 @@ PRESET = b"x-hyperbridge-preset"
 TEMPLATE = b"x-hyperbridge-template"
 THINKING = b"x-hyperbridge-thinking"
 CONVERSATION = b"x-hyperbridge-conversation"
+SCENES = b"x-hyperbridge-scenes"
 MOST_SECONDS = 86_400.0
 LONGEST_BEAT_SECONDS = 60.0
 
@@ -55,6 +56,9 @@ def priority(headers: Mapping[bytes, bytes], own: Priority) -> Priority:
 
 
 _PRIORITIES: Mapping[bytes, Priority] = {each.encode(): each for each in PRIORITIES}
+_THINKING: Mapping[str, Thinking] = {each: each for each in get_args(Thinking)}
+_SCENES: Mapping[str, Layer] = {each: each for each in LAYERS}
+T = TypeVar("T")
 
 
 Name = Annotated[str, msgspec.Meta(max_length=64)]
@@ -72,12 +76,13 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     ] = {}
     thinking: Thinking | None = None
     conversation: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    scenes: Layer | None = None
 
 
 _asked = msgspec.json.Decoder(_Asked | None)
 _MOST_SAID = 200
 """Characters of what is wrong, which may name a member of the client's."""
-_HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION)
+_HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION, SCENES)
 
 
 def wishes(headers: Mapping[bytes, bytes], request: Request) -> Wishes:
@@ -92,9 +97,10 @@ def wishes(headers: Mapping[bytes, bytes], request: Request) -> Wishes:
         presets=presets or [each for each in re.split(r"[,\s]+", _text(headers, PRESET)) if each],
         template=asked.template or _text(headers, TEMPLATE),
         variables={name: _as_text(value) for name, value in asked.variables.items()},
-        thinking=asked.thinking or _thinking(headers),
+        thinking=asked.thinking or _one_of(headers, THINKING, _THINKING),
         conversation=asked.conversation or _text(headers, CONVERSATION),
         models=request.models,
+        scenes=asked.scenes or _one_of(headers, SCENES, _SCENES),
     )
 
 
@@ -108,12 +114,11 @@ def _member(raw: bytes | None) -> _Asked:
         ) from None
 
 
-def _thinking(headers: Mapping[bytes, bytes]) -> Thinking | None:
-    asked = _text(headers, THINKING)
-    found = next((each for each in get_args(Thinking) if each == asked), None)
-    if asked and found is None:
-        raise BadRequest(f"{THINKING.decode()} must be one of {', '.join(get_args(Thinking))}.")
-    return found
+def _one_of(headers: Mapping[bytes, bytes], name: bytes, known: Mapping[str, T]) -> T | None:
+    asked = _text(headers, name)
+    if asked and asked not in known:
+        raise BadRequest(f"{name.decode()} must be one of {', '.join(known)}.")
+    return known.get(asked)
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

@@ -68,6 +68,9 @@ class Wished(BaseModel):
     conversation: str | None = Field(
         default=None, description="The same in all turns of one conversation, which keeps its model."
     )
+    scenes: Literal["off", "shadow", "safe", "codebook"] | None = Field(
+        default=None, description="How far the prompt may be said in fewer tokens."
+    )
 
 
 class Asked(Open):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from app.config.document import Substituted
 from app.config.settings import Settings
 from app.config.values import EmptyIsNull, File, Flag, FromText, Matching, expects, wrong
-from app.contracts import Thinking
+from app.contracts import Layer, Thinking
 from app.operations import OPERATIONS
 from app.yaml_source import plain_value
 
@@ -112,6 +112,9 @@ class Mode(Settings):
     )
     order_by: OrderedBy | None = Field(default=None, description="null is `router.order_by`")
     thinking: Thinking | None = Field(default=None, description="whether a model that can shall think first")
+    scenes: Layer | None = Field(
+        default=None, description="how far a prompt may be said in fewer tokens; null is as the model has it"
+    )
     lora: str | None = Field(
         default=None, description="a LoRA adapter, taken where an upstream has it for the chosen model"
     )

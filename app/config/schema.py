@@ -19,6 +19,7 @@ from app.config.routing import (
     Templates,
     Variables,
 )
+from app.config.scenes import Scenes
 from app.config.settings import Settings
 from app.config.splits import Canary, Shadow, Split, Sticky
 from app.config.text import version_of
@@ -36,7 +37,7 @@ from app.config.values import (
     expects,
     wrong,
 )
-from app.contracts import Policy, Priority, Thinking
+from app.contracts import Layer, Policy, Priority, Thinking
 from app.outcomes import FallbackClass
 from app.yaml_source import Path
 
@@ -156,6 +157,9 @@ class Model(Settings):
     )
     thinking: Thinking = Field(
         default="auto", description="whether a model that can do both shall think before it answers"
+    )
+    scenes: Layer | None = Field(
+        default=None, description="how far a prompt may be said in fewer tokens; null is `scenes.layer`"
     )
     fallbacks: tuple[Fallback, ...] = Field(
         default=(), description="where a call goes when this fails, best first"
@@ -311,6 +315,7 @@ class Sections(Settings):
     templates: Templates = Field(default=Templates())
     modes: Mapping[Name, Mode] = Field(default={})
     router: Router = Field(default=Router())
+    scenes: Scenes = Field(default=Scenes())
     keys: tuple[Key, ...] = Field(default=())
     limits: Limits = Field(default=Limits())
     redis: Redis = Field(default=Redis())

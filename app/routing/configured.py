@@ -148,6 +148,7 @@ class _Routes:
             "configured",
             {**self.upstreams[model.upstream], **self.manner.members, **own},
             thinking=thinking or "auto",
+            scenes=model.scenes or self.manner.scenes,
         )
 
     def fallbacks(self, model: config.Model, settings: config.Config) -> Iterator[Route]:

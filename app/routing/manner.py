@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from app.contracts import Plan, Route, Thinking, Wishes
+from app.contracts import Layer, Plan, Route, Thinking, Wishes
 from app.errors import BadRequest
 from app.routing.modes import Mode, Preset
 from app.routing.nearest import nearest
@@ -15,13 +15,14 @@ _NO_MODE = Mode("")
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """Members set where the client sent none (JSON text), the system text, whether to think (None: nobody says);
-    and the names of the presets and the template that it was made of.
+    """Members set where the client sent none (JSON text), the system text, whether to think and how far the prompt may
+    be said in fewer tokens (None: nobody says); and the names of the presets and the template that it was made of.
     """
 
     members: Mapping[str, bytes] = field(default_factory=dict)
     lens: str = ""
     thinking: Thinking | None = None
+    scenes: Layer | None = None
     presets: Sequence[str] = ()
     template: str = ""
 
@@ -55,7 +56,7 @@ class Manners:
         for name in presets:
             members |= self._preset(name).members
         thinking = wishes.thinking or (None if mode.thinking == "auto" else mode.thinking)
-        return Manner(members, thinking=thinking, presets=presets)
+        return Manner(members, thinking=thinking, scenes=wishes.scenes or mode.scenes, presets=presets)
 
     def stand_alone(self, mode: str) -> bool:
         """Whether nobody has to say anything for this mode, as the value of a variable that its template needs."""
@@ -103,4 +104,5 @@ def _route(route: Route, asked: Manner) -> Route:
         route,
         defaults={**route.defaults, **asked.members},
         thinking=asked.thinking or route.thinking,
+        scenes=asked.scenes or route.scenes,
     )

@@ -16,7 +16,7 @@ from app.config.routing import Name, OrderedBy, RequestMembers, Task
 from app.config.settings import Settings
 from app.config.text import read_text
 from app.config.validation import misfits
-from app.contracts import Thinking
+from app.contracts import Layer, Thinking
 from app.yaml_source import Collection, Node, parse
 
 
@@ -32,7 +32,8 @@ class Preset:
 class Mode:
     """A way of answering: a system text (`lens`), parameters, and what a model should be good at.
 
-    `models` are the names that may answer; None is every configured one. `order_by` None is as the router orders.
+    `models` are the names that may answer; None is every configured one. `order_by` None is as the router orders, `scenes`
+    None as the model has it.
     `aim`, `risk` (how it goes wrong) and `remedy` (what overcomes that) are for people.
     """
 
@@ -49,6 +50,7 @@ class Mode:
     tasks: Sequence[Task] = ()
     order_by: OrderedBy | None = None
     thinking: Thinking = "auto"
+    scenes: Layer | None = None
     lora: str | None = None
 
     def changed(self, settings: config.Mode) -> "Mode":

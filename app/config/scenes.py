@@ -1,0 +1,34 @@
+"""The settings of scenes: how far prompts may be said in fewer tokens."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.config.routing import Share
+from app.config.settings import Settings
+from app.config.values import EmptyIsNull, File, FromText
+from app.contracts import Layer
+
+
+class Scenes(Settings):
+    """The same in fewer tokens."""
+
+    layer: Layer = Field(
+        default="shadow",
+        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well",
+    )
+    sample: Share = Field(
+        default=0.02, description="the share of the calls that `shadow` measures, when they are on their way"
+    )
+    tokenizers: Annotated[File | None, EmptyIsNull] = Field(
+        default=None,
+        description="the folder of the models' vocabularies; null is an estimate, which asks for more before anything is changed",
+    )
+    least_tokens: Annotated[int, Field(ge=1), FromText] = Field(
+        default=40, description="what a part of a prompt must save at least to be changed, in tokens"
+    )
+    least_share: Share = Field(default=0.1, description="the same as a share of the part's tokens")
+    memo_bytes: Annotated[int, Field(ge=0), FromText] = Field(
+        default=16_777_216,
+        description="how much is remembered of the parts that were changed, so that each is changed once",
+    )
