@@ -18,7 +18,7 @@ from app.config.values import is_loopback
 from app.draining import Draining
 from app.keys import commands as key_commands
 from app.routing import commands as router_commands
-from app.routing.templates import Templates
+from app.routing.templates import looked_into
 from app.store.glance import may_have_keys
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY, SPARE
@@ -124,13 +124,12 @@ def _load(path: Path) -> config.Config:
 
 def _looked_into(path: Path) -> config.Config:
     """The configuration, its prompt templates read as well; warnings are told."""
-    settings = _load(path)
     try:
-        templates = Templates.of(settings.templates)
+        settings = looked_into(_load(path))
     except config.ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    for warning in (*settings.warnings, *templates.warnings):
+    for warning in settings.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return settings
 

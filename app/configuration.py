@@ -27,6 +27,7 @@ from app.errors import (
     VersionMissing,
 )
 from app.health import Check
+from app.routing.templates import looked_into
 from app.setup import InForce
 from app.swapping import Swapping
 
@@ -137,8 +138,12 @@ class Configuration:
             raise _invalid(error.faults) from None
 
     def warnings(self, settings: config.Config) -> Sequence[str]:
-        """What is odd about them, without the way to the file."""
-        return [each.replace(str(self._path), self._path.name) for each in settings.warnings]
+        """What is odd about them, without the way to the files."""
+        return [self._shown(each) for each in settings.warnings]
+
+    def _shown(self, text: str) -> str:
+        named = text.replace(str(self._path), self._path.name)
+        return named.removeprefix(f"{self._path.absolute().parent}/")
 
     async def checked(self, text: str) -> config.Config:
         """The settings of this text. Raises ConfigError."""
@@ -191,12 +196,13 @@ class Configuration:
                 "Start the gateway again, and report the defect that its log shows.",
             )
         if self._faults:
+            first, name = self._faults[0], Path(self._faults[0].file).name
             return Check(
                 "configuration",
                 "degraded",
-                f"the file has changed and is not in force: line {self._faults[0].line} is wrong"
+                f"the file has changed and is not in force: line {first.line} of {name} is wrong"
                 + (f", and {len(self._faults) - 1} more" if len(self._faults) > 1 else ""),
-                f"Mend {self._path.name}: `hyperbridge check` and the log say what is wrong.",
+                f"Mend {name}: `hyperbridge check` and the log say what is wrong.",
             )
         if self._after_restart:
             later = ", ".join(self._after_restart)
@@ -241,7 +247,8 @@ class Configuration:
         return self._of_text(config.read_text(self._path))
 
     def _of_text(self, text: str) -> config.Config:
-        return config.of_text(text, self._path, config.read_environment(self._path.absolute().parent))
+        environment = config.read_environment(self._path.absolute().parent)
+        return looked_into(config.of_text(text, self._path, environment))
 
     def _commit(self, wanted: config.Config, commit: Callable[[], None]) -> None:
         self._after_restart = tuple(after_restart(wanted, self._now))
@@ -299,6 +306,9 @@ def _said(faults: Sequence[Fault]) -> str:
 
 
 def _invalid(faults: Sequence[Fault]) -> ConfigurationInvalid:
-    named = [f"line {each.line}, column {each.column}: {each.path}: {each.message}" for each in faults]
+    named = [
+        f"{Path(each.file).name}, line {each.line}, column {each.column}: {each.path}: {each.message}"
+        for each in faults
+    ]
     more = f"; and {len(named) - MOST_SAID} more" if len(named) > MOST_SAID else ""
     return ConfigurationInvalid(f"The text is no valid configuration: {'; '.join(named[:MOST_SAID])}{more}.")

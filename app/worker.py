@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from app import config, logs
 from app.config.secrets import secrets_of
 from app.configuration import Origin
+from app.routing.templates import looked_into
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
@@ -30,7 +31,7 @@ def application() -> ASGIApp:
     """The gateway of the configuration file that the environment names."""
     path = Path(os.environ[CONFIG])
     spare = Path(os.environ[SPARE]) if SPARE in os.environ else None
-    settings = _settings(path, spare if REPLACES in os.environ else None)
+    settings = looked_into(_settings(path, spare if REPLACES in os.environ else None))
     own = [os.environ.get(name, "") for name in (HASH_KEY, SIGNING_KEY)]
     sink = logs.set_up(settings.logs.level, settings.logs.file, [*own, *secrets_of(settings)])
     from app.main import create_app  # noqa: PLC0415 - metrics must be imported after the environment is set

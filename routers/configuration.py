@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -25,8 +26,9 @@ _TEXT: dict[str, Any] = {"requestBody": {"required": True, "content": {YAML: {"s
 
 
 class Fault(BaseModel):
-    """One mistake in a text."""
+    """One mistake in a text, or in a prompt template that it names."""
 
+    file: str = Field(description="The name of the file that it is in.")
     line: int
     column: int
     path: str = Field(description="The setting, as in `upstreams.nebius.url`; empty for the whole text.")
@@ -205,7 +207,14 @@ def _in_force(configuration: Configuration) -> InForce:
 
 def _faults(faults: Sequence[config.Fault]) -> list[Fault]:
     return [
-        Fault(line=each.line, column=each.column, path=each.path, message=each.message) for each in faults
+        Fault(
+            file=Path(each.file).name,
+            line=each.line,
+            column=each.column,
+            path=each.path,
+            message=each.message,
+        )
+        for each in faults
     ]
 
 

@@ -73,6 +73,12 @@ class Templates:
         return _write(self.known[name], dict(values))
 
 
+def looked_into(settings: config.Config) -> config.Config:
+    """These settings, the warnings of their prompt templates among theirs. Raises ConfigError where one is wrong."""
+    found = Templates.of(settings.templates).warnings
+    return settings.model_copy(update={"warnings": (*settings.warnings, *found)})
+
+
 def _files(folders: Sequence[Path]) -> Sequence[Path]:
     found: list[Path] = []
     for folder in folders:

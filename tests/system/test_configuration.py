@@ -107,6 +107,25 @@ async def test_a_valid_text_may_have_warnings(admin, text):
     assert any(each.startswith("hyperbridge.yaml:") for each in answer["warnings"])
 
 
+async def test_prompt_templates_that_a_text_names_are_checked_with_it(admin, text, tmp_path):
+    (tmp_path / "texts").mkdir()
+    template = tmp_path / "texts" / "greeting.md"
+    named = f"{text}\ntemplates: {{folder: texts}}\n"
+    head = "---\ndescription: A greeting.\nvariables: {who: {description: a name, required: true}}\n---\n"
+
+    template.write_text(f"{head}Hello.\n", encoding="utf-8")
+    odd = (await admin.post(f"{HERE}/validate", content=named, headers=YAML)).json()
+    template.write_text(f"{head}Hello {{{{ hwo }}}}.\n", encoding="utf-8")
+    wrong = (await admin.post(f"{HERE}/validate", content=named, headers=YAML)).json()
+    refused = await put(admin, named, await version(admin))
+
+    assert odd["valid"]
+    assert odd["warnings"][-1] == "texts/greeting.md: variables.who is declared, and not used"
+    assert [(each["file"], each["line"]) for each in wrong["faults"]] == [("greeting.md", 5)]
+    assert refused.status_code == 422
+    assert "greeting.md, line 5" in refused.json()["error"]["message"]
+
+
 async def test_the_difference_of_a_text_is_told_and_what_of_it_waits_for_a_restart(admin, text):
     wanted = text.replace("twin/twin", "twin/second").replace("watch_seconds: 0.1", "port: 1")
     answer = (await admin.post(f"{HERE}/diff", content=wanted, headers=YAML)).json()

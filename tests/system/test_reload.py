@@ -22,6 +22,15 @@ SECONDS = 10
 """Enough on a machine that is busy with other things; 0.3 s are expected."""
 
 
+GREETING = """---
+description: A greeting.
+variables:
+  idle: {description: nobody writes it, required: true}
+---
+Say hello.
+"""
+
+
 def key_entry(name: str) -> str:
     return f"  - {{id: {name}, sha256: {sha256(f'hb-{name}-0001'.encode()).hexdigest()}, models: ['*'], admin: true}}\n"
 
@@ -153,6 +162,26 @@ async def test_a_broken_file_is_kept_out_and_told_until_it_is_mended(operator, c
     replace(operator.folder, operator.configuration(target="twin/second"))
     await operator.becomes("second")
     assert (await operator.check_becomes("healthy"))["recommendation"] == ""
+
+
+async def test_what_is_odd_about_a_prompt_template_is_told_and_one_that_is_wrong_is_kept_out(
+    operator, caplog
+):
+    template = operator.folder / "texts" / "greeting.md"
+    template.parent.mkdir()
+    template.write_text(GREETING, encoding="utf-8")
+    replace(operator.folder, operator.configuration("templates: {folder: texts}\n"))
+    await operator.counted("applied", 1)
+    odd = "greeting.md: variables.idle is declared, and not used"
+
+    assert [each for each in caplog.messages if each.endswith(odd)]
+    assert f"texts/{odd}" in (await operator.client.get("/admin/configuration")).json()["warnings"]
+
+    template.write_text(f"{GREETING}{{{{ unknown }}}}\n", encoding="utf-8")
+    check = await operator.check_becomes("degraded")
+    assert "line 7 of greeting.md is wrong" in check["detail"]
+    [fault] = (await operator.client.get("/admin/configuration")).json()["faults"]
+    assert (fault["file"], fault["line"]) == ("greeting.md", 7)
 
 
 async def test_a_file_that_is_emptied_and_then_written_is_not_taken_for_an_empty_one(operator, caplog):
