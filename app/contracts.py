@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
-from app.decision import Decision
+from app.decision import Decision, Encoding
 from app.operations import Operation
 from app.outcomes import FallbackClass
 from app.price_table import Price
@@ -100,11 +100,23 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Vector:
+    """What an encoder made of the user's last text, and how that went; no numbers where it made nothing of use.
+
+    `seconds` is how long the call waited for it.
+    """
+
+    outcome: Encoding
+    numbers: Sequence[float] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request, by one caller, at one moment (`started`, on the event loop's clock in seconds).
 
     `timeout_seconds` is what the client gives it at most, `priority` its place where calls wait, `user` whom it names as
-    its user ("" is nobody), `wishes` what it asks of the gateway itself.
+    its user ("" is nobody), `wishes` what it asks of the gateway itself. `vector` is there where an encoder was asked.
     """
 
     id: str
@@ -117,6 +129,7 @@ class Call:
     priority: Priority = "normal"
     user: str = ""
     wishes: Wishes = NO_WISHES
+    vector: Vector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +357,8 @@ class Source:
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
     (`start` raises CannotStart); `connections` counts open ones; `circuits` shows those of its replicas, in the
     order of the configuration. `queue` shows who waits for its budget; `unbounded_tokens` says how many tokens an answer
-    of this model without a bound is taken to have, None where its tokens are not counted.
+    of this model without a bound is taken to have, None where its tokens are not counted. `made_of` is equal where it
+    would be made again as it is.
     """
 
     upstream: Upstream
@@ -359,6 +373,7 @@ class Source:
     circuits: Callable[[], Sequence[Circuit]] = tuple
     queue: Callable[[], Queue | None] = _no_queue
     unbounded_tokens: Callable[[str], int | None] = _no_tokens
+    made_of: object = field(default=None, repr=False)
 
 
 class Permit(Protocol):

@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-By: TypeAlias = Literal["client", "alias", "rule", "classifier", "conversation", "default", "split", "canary"]
-"""Who chose: the client, the name it asked for, a rule, the classifier, the conversation so far, or nobody; or the share
-of the name's calls that another model gets, or one on trial.
+By: TypeAlias = Literal[
+    "client", "alias", "rule", "classifier", "encoder", "conversation", "default", "split", "canary"
+]
+"""Who chose: the client, the name it asked for, a rule, the classifier, the encoder, the conversation so far, or nobody; or
+the share of the name's calls that another model gets, or one on trial.
+"""
+
+Encoding: TypeAlias = Literal["asked", "kept", "late", "failed", "unfit", "busy"]
+"""How it went with the encoder: it made a vector now, or had made it before; it did not answer in time, or failed; what it
+answered is no vector of the right length; too many waited for it.
 """
 
 VERSION = "v1"
@@ -30,13 +37,14 @@ class Decision:
     """The mode ("" is none) and who chose it; with which probabilities; and the models, best first.
 
     `rule` names the rule that chose, `policy` what the candidates are ordered by, `presets` and `template` what was
-    put into the request; `target` is the model that gets a share of the name's calls and has got this one;
+    put into the request; `encoder` says how it went with the encoder, where there was need of it; `target` is the model that gets a share of the name's calls and has got this one;
     `conversation` is the one whose next turn shall know of this.
     """
 
     mode: str = ""
     by: By = "default"
     rule: str = ""
+    encoder: Encoding | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     policy: str = ""
     candidates: Sequence[Candidate] = ()
@@ -53,6 +61,8 @@ class Decision:
             said.append(f"rule={self.rule}")
         if self.mode in self.probabilities:
             said.append(f"p={self.probabilities[self.mode]:.2f}")
+        if self.encoder is not None:
+            said.append(f"encoder={self.encoder}")
         if self.candidates:
             rejected = sum(bool(each.against) for each in self.candidates)
             said += [f"policy={self.policy}", f"candidates={len(self.candidates)}", f"rejected={rejected}"]

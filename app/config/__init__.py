@@ -12,7 +12,7 @@ from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
-from app.config.routing import Mode, ModeRule, OrderedBy, Router, Templates, When
+from app.config.routing import Encoder, Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.schema import Config, Key, Logs, Metrics, Model, Server
 from app.config.splits import Canary, Shadow, Split
@@ -39,6 +39,7 @@ __all__ = [
     "ConfigError",
     "Demo",
     "Embedded",
+    "Encoder",
     "Fault",
     "HttpSettings",
     "Key",

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from app.config import environment
 from app.config.schema import Config
+from app.config.upstreams import HTTP_KINDS
 
 MOST_FILES = 1000
 """Of a folder that are looked at."""
@@ -23,6 +24,8 @@ def named(settings: Config, path: Path) -> Sequence[Path]:
         settings.templates.folder,
         settings.templates.glossary,
         settings.router.classifier,
+        None if settings.router.encoder is None else settings.router.encoder.file,
+        *(each.ca_file for each in settings.upstreams.values() if isinstance(each, HTTP_KINDS)),
     )
     return path, path.parent / environment.FILE, *(each for each in others if each is not None)
 

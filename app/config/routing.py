@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.config.document import Substituted
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, Flag, FromText, Matching, expects, wrong
+from app.config.values import EmptyIsNull, File, Flag, FromText, Matching, Seconds, expects, wrong
 from app.contracts import Layer, Thinking
 from app.operations import OPERATIONS
 from app.yaml_source import plain_value
@@ -169,6 +169,18 @@ class Weights(Settings):
     cost: Share = Field(default=0.2)
 
 
+class Encoder(Settings):
+    """A model of vectors that is asked for a mode where neither rules nor classifier know one."""
+
+    model: Annotated[str, Field(min_length=1), expects("a name of `models`, or upstream/model")] = Field(
+        description="what makes a vector of the last message"
+    )
+    file: File = Field(description="what `hyperbridge router train --encoder` made with this model")
+    timeout_seconds: Seconds = Field(
+        default=0.5, description="how long it may take; then the mode is the one without it"
+    )
+
+
 _SHIPPED_RULES = (
     {"mode": "vision", "when": {"images": True}},
     {"mode": "code", "when": {"code": True}},
@@ -186,8 +198,12 @@ class Router(Settings):
         default=None, description="what `hyperbridge router train` made; null is the shipped one"
     )
     learned: Flag = Field(default=True, description="whether the classifier is asked where no rule fits")
+    encoder: Encoder | None = Field(
+        default=None, description="a model that is asked where the classifier does not know; null is none"
+    )
     threshold: Share | None = Field(
-        default=None, description="the least probability of a mode; null is the classifier's own"
+        default=None,
+        description="the least probability of a mode; null is the classifier's own, and the encoder's",
     )
     default_mode: Annotated[str | None, EmptyIsNull] = Field(
         default=None, description="the mode where neither rule nor classifier knows one; null is none"

@@ -20,6 +20,7 @@ def broken_rules(document: Document) -> Iterator[Fault]:
         _fallbacks,
         _targets,
         _shadows,
+        _encoder,
         _aliases,
         _allowed_models,
         _limited_models,
@@ -90,6 +91,17 @@ def _shadows(document: Document) -> Iterator[Fault]:
         if document.at("models", alias, "shadow"):
             message = "needs a database to write down what it finds: name one in store.url"
             yield document.fault(("models", alias, "shadow"), message)
+
+
+def _encoder(document: Document) -> Iterator[Fault]:
+    aliases, upstreams = document.members("models"), document.members("upstreams")
+    path: Path = ("router", "encoder", "model")
+    name = document.text(*path) or ""
+    upstream, rest = split_route(name)
+    if name and name not in aliases and not (rest and upstream in upstreams):
+        subject, said = _subject(document, path, name)
+        message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
+        yield document.fault(path, message)
 
 
 def _subject(document: Document, path: Path, name: str) -> tuple[str, str | None]:
