@@ -8,13 +8,15 @@ from typing import Protocol
 
 from app import config
 from app.config.routing import Task
-from app.contracts import Call, Caller, Plan
+from app.contracts import Call, Caller, Plan, Wishes
 from app.decision import Candidate, Decision
-from app.errors import ForbiddenModel, NoModelFits
+from app.errors import BadRequest, ForbiddenModel, NoModelFits
 from app.routing.candidates import DOUBTS, FORBIDDEN, TASKS_OF, Need, Offer, Order, Outlook, candidates
 from app.routing.catalogue import Entry
 from app.routing.features import Features, features
 from app.routing.kept import Choice, Kept
+from app.routing.lens import added_tokens
+from app.routing.manner import Manner
 from app.routing.modes import Mode
 from app.routing.rules import rules
 
@@ -70,6 +72,7 @@ class Auto:
         *,
         general: Sequence[str],
         choosable: Collection[str],
+        manner: Callable[[Wishes], Manner],
         output_tokens: int,
         entry: Callable[[str], Entry | None],
         classifier: Callable[[], Classifier | None],
@@ -77,8 +80,8 @@ class Auto:
         kept: Kept,
     ) -> None:
         """`general` are the names offered where a mode lists none, `choosable` the modes that need no variable of the
-        client's, `output_tokens` what an answer without a bound is reserved. `entry` and `classifier` are asked when the
-        first choice is made: who never leaves one, never waits for them.
+        client's, `manner` makes what is put into a request, and an answer without a bound is reserved `output_tokens`.
+        `entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them.
         """
         self._settings = settings
         self._rules = rules(settings)
@@ -86,6 +89,7 @@ class Auto:
         self._offered = offered
         self._general = general
         self._choosable = choosable
+        self._manner = manner
         self._output_tokens = output_tokens
         self._entry = entry
         self._load = classifier
@@ -100,27 +104,41 @@ class Auto:
         """The names that may be chosen for this caller where a mode lists none."""
         return {name: self._offered[name] for name in self._general if caller.may_use(name)}
 
-    def choose(self, call: Call, now: datetime) -> Chosen:
-        """The decision and what it leads to; raises NoModelFits or ForbiddenModel. `now` is in UTC."""
+    def choose(self, call: Call, now: datetime, lens: str | None = None) -> Chosen:
+        """The decision and what it leads to; raises NoModelFits or ForbiddenModel. `now` is in UTC; `lens` is the text
+        that will be put into the request where this is not the mode's.
+        """
         seen = features(call)
-        decision = self.decide(call, seen, now)
+        decision = self.decide(call, seen, now, lens)
         mode = self._modes.get(decision.mode)
         lora = mode.lora if mode is not None else None
         fitting = [self._adapted(self._offer(each.name), lora) for each in self._fitting(decision)]
         return Chosen(decision, fitting)
 
-    def decide(self, call: Call, seen: Features, now: datetime) -> Decision:
+    def decide(self, call: Call, seen: Features, now: datetime, lens: str | None = None) -> Decision:
         """The decision alone, also where no model fits."""
         before = self._before(seen.conversation)
         decision = self._mode(call, seen, before, now)
         mode = self._modes.get(decision.mode)
         by = mode.order_by if mode is not None else None
         order = Order(by or self._settings.order_by, self._settings.weights)
-        tasks = TASKS_OF.get(call.operation.name) or (GENERAL if mode is None else mode.tasks)
-        need = Need(call.operation, call.caller, seen, tasks, self._output_tokens)
+        need = self._need(call, seen, mode, lens)
         found = candidates(self._offers_in(mode), need, order, self._outlook)
         found = self._keeping(found, before, mode)
         return replace(decision, policy=order.by, candidates=found, conversation=seen.conversation)
+
+    def _need(self, call: Call, seen: Features, mode: Mode | None, lens: str | None) -> Need:
+        tasks = TASKS_OF.get(call.operation.name) or (GENERAL if mode is None else mode.tasks)
+        manner = self._manner_of(call, mode)
+        added = added_tokens(call.operation, manner.lens if lens is None else lens)
+        return Need(call.operation, call.caller, seen, tasks, self._output_tokens, added, manner.members)
+
+    def _manner_of(self, call: Call, mode: Mode | None) -> Manner:
+        """What will be put into the request; nothing where it asks for what is not there, which is refused later on."""
+        try:
+            return self._manner(replace(call.wishes, mode="" if mode is None else mode.name))
+        except BadRequest:
+            return Manner()
 
     def words(self, text: str, mode: str) -> Sequence[str]:
         """What in a text spoke most for a mode, by the classifier."""

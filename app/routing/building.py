@@ -41,6 +41,7 @@ def router(
         offered(settings, named),
         general=general(settings),
         choosable=[name for name in known if manners.stand_alone(name)],
+        manner=manners.of,
         output_tokens=settings.limits.output_tokens,
         entry=_entry,
         classifier=_classifier(settings.router.classifier),

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.config.routing import OrderedBy, Task, Weights
@@ -75,23 +75,36 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a call asks of a model."""
+    """What a call asks of a model. `lens_tokens` are put before its prompt, `members` (JSON text) are set in it above what
+    the route sets. An answer that nobody bounds is reserved `output_tokens`.
+    """
 
     operation: Operation
     caller: Caller
     features: Features
     tasks: Sequence[Task] = ()
     output_tokens: int = ANSWER_TOKENS
+    lens_tokens: int = 0
+    members: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.features.prompt_tokens + self.lens_tokens
 
     @property
     def answer_tokens(self) -> int:
         return self.features.answer_tokens or ANSWER_TOKENS
 
+    def bound(self, route: Route) -> int:
+        """The most tokens that its answer may have there: by the client, else by what is set; 0 where nobody says."""
+        if self.features.answer_tokens or not self.operation.streams:
+            return self.features.answer_tokens
+        own = {**route.defaults, **self.members}.get("max_tokens", b"")
+        return int(own) if own.isdigit() else 0
+
     def reserved(self, route: Route) -> Usage:
-        """What the limits reserve for it there: an answer without a bound counts as `output_tokens`."""
-        bound = route.defaults.get("max_tokens", b"")
-        own = int(bound) if bound.isdigit() else self.output_tokens
-        return Usage(self.features.prompt_tokens, self.features.answer_tokens or own)
+        """What the limits reserve for it there."""
+        return Usage(self.prompt_tokens, self.bound(route) or self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ def candidates(offers: Sequence[Offer], need: Need, order: Order, outlook: Outlo
 
 def _candidate(offer: Offer, need: Need, order: Order, outlook: Outlook) -> Candidate:
     route = offer.route
-    usage = Usage(need.features.prompt_tokens, need.answer_tokens)
+    usage = Usage(need.prompt_tokens, need.answer_tokens)
     price = outlook.price(route)
     nano_usd = None if price is None else price.cost(usage)
     quality, why_quality = _quality(offer.entry, need.tasks)
@@ -176,7 +189,7 @@ def _against(offer: Offer, need: Need, price: Price | None, outlook: Outlook) ->
         yield f"does not offer {need.operation.path}"
     card = outlook.card(route.upstream, route.model)
     yield from _unable(offer.entry, card, need)
-    yield from _too_long(offer, card, need.features)
+    yield from _too_long(offer, card, need)
     most = min((bound.amount for bound in need.caller.allowance.usd), default=None)
     nano_usd = 0 if price is None else price.cost(need.reserved(route))
     if most is not None and nano_usd > most:
@@ -200,13 +213,14 @@ def _unable(entry: Entry | None, card: ModelCard | None, need: Need) -> Iterator
         yield "follows no JSON schema"
 
 
-def _too_long(offer: Offer, card: ModelCard | None, seen: Features) -> Iterator[str]:
-    holds, needed = _context(offer.entry, card), seen.prompt_tokens + seen.answer_tokens
+def _too_long(offer: Offer, card: ModelCard | None, need: Need) -> Iterator[str]:
+    """What is sent may not fit into its context, what the client sent not into the bound of its name."""
+    holds, needed = _context(offer.entry, card), need.prompt_tokens + need.bound(offer.route)
     if holds and needed > holds:
         yield f"holds {holds} tokens; prompt and answer need about {needed}"
-    longest = offer.plan.policy.max_prompt_tokens
-    if longest is not None and seen.prompt_tokens > longest:
-        yield f"takes prompts of at most {longest} tokens; this one has about {seen.prompt_tokens}"
+    longest, own = offer.plan.policy.max_prompt_tokens, need.features.prompt_tokens
+    if longest is not None and own > longest:
+        yield f"takes prompts of at most {longest} tokens; this one has about {own}"
 
 
 def _is_made_for(operation: Operation, entry: Entry) -> bool:

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import msgspec
 
+from app.estimate import BYTES_A_TOKEN
 from app.operations import Operation
 from app.wire import Members, Request
 
 _SYSTEM = frozenset((b'"system"', b'"developer"'))
+_LENSED = frozenset(("chat", "responses", "messages"))
+"""The dialects that have a place for a system text."""
 _BETWEEN = "\n\n"
 _EMPTY = re.compile(rb"\[[ \t\r\n]*\]")
 
@@ -33,6 +36,13 @@ def lensed(request: Request, operation: Operation, text: str) -> Request:
         case _:
             return request
     return replace(request, members=Members.of(members.replaced(changed)))
+
+
+def added_tokens(operation: Operation, text: str) -> int:
+    """An estimate of the tokens that a prompt has more of with this lens."""
+    if not text or operation.dialect not in _LENSED:
+        return 0
+    return -(-len((text + _BETWEEN).encode()) // BYTES_A_TOKEN)
 
 
 def _messages(array: bytes, text: str) -> bytes:

@@ -95,15 +95,15 @@ class Router:
             replace(route, reason="a fallback that the client named")
             for name in dict.fromkeys(call.wishes.models)
             if name != call.request.model
-            for route in self._fallback(call, name)
+            for route in self._fallback(call, name, plan.lens)
         ]
         return replace(plan, routes=distinct([*plan.routes, *routes])) if routes else plan
 
-    def _fallback(self, call: Call, name: str) -> Sequence[Route]:
+    def _fallback(self, call: Call, name: str, lens: str) -> Sequence[Route]:
         if not self._is_auto(name):
             return self._named(call, name).routes[:1]
         try:
-            return self._chosen(call, self._auto.choose(call, datetime.now(UTC))).routes
+            return self._chosen(call, self._auto.choose(call, datetime.now(UTC), lens)).routes
         except NoModelFits:  # the others may do
             return ()
 

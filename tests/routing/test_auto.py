@@ -11,17 +11,23 @@ from hypothesis import strategies as st
 
 from app import config
 from app.allowance import Allowance, Bound
-from app.contracts import Caller, ModelCard, Plan, Route
+from app.contracts import Call, Caller, ModelCard, Plan, Route
 from app.errors import ForbiddenModel, NoModelFits
 from app.operations import EMBEDDINGS, RERANK
 from app.price_table import Price
 from app.routing.auto import Auto
 from app.routing.candidates import DOUBTS, DOWN, FORBIDDEN, UNLISTED
 from app.routing.catalogue import Entry
+from app.routing.defaults import members_to_set
 from app.routing.features import features
 from app.routing.kept import Choice, Kept
-from app.routing.modes import Mode
+from app.routing.lens import lensed
+from app.routing.manner import Manners, in_manner
+from app.routing.modes import Mode, Preset
 from app.routing.speed import Speed
+from app.routing.templates import Templates
+from app.routing.thinking import way_of
+from app.wire import Request
 from tests.routing.asking import asking, call
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -32,7 +38,10 @@ MODES = {
     "thrifty": Mode("thrifty", order_by="cheapest"),
     "house": Mode("house", models=("small",), lora="poet"),
     "empty": Mode("empty", models=()),
+    "wordy": Mode("wordy", lens="ж" * 12_000, presets=("long",)),
 }
+PRESETS = {"long": Preset("long", {"max_tokens": b"2000"}), "short": Preset("short", {"max_tokens": b"300"})}
+MANNERS = Manners(MODES, PRESETS, Templates({}))
 
 
 def entry(name: str, **members: Any) -> Entry:
@@ -108,16 +117,23 @@ class Sure:
         return [label]
 
 
+OFFERED = {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in (*ENTRIES, "odd")}
+
+
 def auto(
-    classifier: Sure | None = None, outlook: Known | None = None, kept: Kept | None = None, **settings
+    classifier: Sure | None = None,
+    outlook: Known | None = None,
+    kept: Kept | None = None,
+    offered: Mapping[str, Plan] = OFFERED,
+    **settings,
 ) -> Auto:
-    offered = {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in (*ENTRIES, "odd")}
     return Auto(
         config.Router(**settings),
         MODES,
         offered,
         general=list(offered),
         choosable=MODES,
+        manner=MANNERS.of,
         output_tokens=1024,
         entry=ENTRIES.get,
         classifier=lambda: classifier,
@@ -201,6 +217,30 @@ def test_what_a_model_cannot_do_speaks_against_it(body, name, said):
     assert against(body, auto())[name] == (said,)
 
 
+@pytest.mark.parametrize(
+    ("wish", "needed"),
+    [
+        ({}, None),
+        ({"mode": "wordy"}, 6001 + 1000 + 2000),
+        ({"mode": "wordy", "preset": "short"}, None),
+        ({"preset": "long"}, None),
+    ],
+)
+def test_what_the_gateway_puts_into_a_request_has_to_fit_too(wish, needed):
+    said = () if needed is None else (f"holds 8000 tokens; prompt and answer need about {needed}",)
+
+    assert against(asking("x" * 4000, hyperbridge=wish), auto())["small"] == said
+
+
+def test_what_a_name_sets_has_to_fit_too_but_not_where_the_client_or_the_mode_sets_another():
+    by = auto(offered={"small": Plan([Route("up", "small", "small", "", {"max_tokens": b"7900"})])})
+    full = ("holds 8000 tokens; prompt and answer need about 8900",)
+
+    assert against(asking("x" * 4000), by)["small"] == full
+    assert against(asking("x" * 4000, max_tokens=10), by)["small"] == ()
+    assert against(asking("x" * 4000, hyperbridge={"preset": "long"}), by)["small"] == ()
+
+
 def test_what_the_server_says_of_its_context_comes_before_the_catalogue():
     longer = Known(cards={"small": ModelCard("small", context_tokens=64_000)})
 
@@ -271,6 +311,7 @@ def test_who_writes_no_text_is_asked_for_nothing_else_and_nobody_else_for_vector
         {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in known},
         general=list(known),
         choosable=MODES,
+        manner=MANNERS.of,
         output_tokens=1024,
         entry=known.get,
         classifier=lambda: Sure({"code": 1.0}),
@@ -349,6 +390,7 @@ def test_a_conversation_keeps_its_model_unless_another_one_is_better_by_the_marg
         {name: Plan([Route(f"up-{name}", name, name, "configured")]) for name in close},
         general=list(close),
         choosable=MODES,
+        manner=MANNERS.of,
         output_tokens=1024,
         entry=close.get,
         classifier=lambda: None,
@@ -370,9 +412,9 @@ def test_a_conversation_leaves_a_model_that_cannot_go_on():
     assert models(TURN, auto(kept=kept, outlook=Known(down={"up-large"})))[0] != "large"
 
 
-NAMES = sorted((*ENTRIES, "odd"))
+NAMES = sorted(OFFERED)
 BODIES = st.builds(
-    lambda size, tools, image, bound: {
+    lambda size, tools, image, bound, preset: {
         "model": "auto",
         "messages": [
             {
@@ -385,15 +427,27 @@ BODIES = st.builds(
         ],
         **({"tools": [{}]} if tools else {}),
         **({"max_tokens": bound} if bound else {}),
+        "hyperbridge": {"preset": preset},
     },
-    st.integers(0, 600_000),
+    st.integers(0, 600_000) | st.integers(0, 40_000),
     st.booleans(),
     st.booleans(),
-    st.integers(0, 200_000),
+    st.just(0) | st.integers(0, 200_000),
+    st.sampled_from([[], ["short"], ["long"]]),
 )
+SETTING = st.fixed_dictionaries({name: st.sampled_from([{}, {"max_tokens": b"7000"}]) for name in NAMES})
 PROBABILITIES = st.dictionaries(
     st.sampled_from([*sorted(MODES.keys() - {"empty"}), "none"]), st.floats(0, 1), min_size=1
 )
+
+
+def sent(asked: Call, route: Route, mode: str) -> Call:
+    """The call as an upstream sees it."""
+    manner = MANNERS.of(replace(asked.wishes, mode=mode))
+    (route,) = in_manner(Plan([route]), manner, manner).routes
+    request = lensed(asked.request, asked.operation, manner.lens)
+    members = members_to_set(asked.operation, request, route, way_of(asked, route, "vllm"))
+    return replace(asked, request=Request.parse(request.members.replaced(members), asked.operation))
 
 
 @given(
@@ -403,23 +457,24 @@ PROBABILITIES = st.dictionaries(
     gone=st.frozensets(st.sampled_from(NAMES)),
     likely=PROBABILITIES,
     order_by=st.sampled_from(["quality", "fastest", "cheapest", "weighted"]),
+    setting=SETTING,
 )
 def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(
-    body, allowed, down, gone, likely, order_by
+    body, allowed, down, gone, likely, order_by, setting
 ):
     caller = Caller("a", allowed)
     asked = call(body, caller=caller)
     seen = features(asked)
-
-    by = auto(Sure(likely), Known(down=down, gone=gone), order_by=order_by)
+    offered = {name: Plan([replace(OFFERED[name].routes[0], defaults=setting[name])]) for name in NAMES}
+    by = auto(Sure(likely), Known(down=down, gone=gone), offered=offered, order_by=order_by)
 
     def decided():
         return by.decide(asked, seen, NOW)
 
     decision = decided()
     assert decided() == decision
-    offered = [name for name in NAMES if decision.mode != "house" or name == "small"]
-    assert sorted(each.name for each in decision.candidates) == offered
+    names = [name for name in NAMES if decision.mode != "house" or name == "small"]
+    assert sorted(each.name for each in decision.candidates) == names
     assert all(0 <= each.score <= 1 for each in decision.candidates)
     try:
         found = by.choose(asked, NOW).offers
@@ -428,8 +483,9 @@ def test_a_decision_is_always_the_same_and_never_of_what_cannot_be(
         return
     for offer in found:
         holds = offer.entry.context_tokens if offer.entry is not None else float("inf")
+        needed = features(sent(asked, offer.route, decision.mode))
         assert caller.may_use(offer.name)
-        assert seen.prompt_tokens + seen.answer_tokens <= holds
+        assert needed.prompt_tokens + needed.answer_tokens <= holds
         assert not seen.images or (offer.entry is not None and "image" in offer.entry.modalities)
         assert not seen.tools or offer.entry is None or offer.entry.tools
 
@@ -443,6 +499,7 @@ def test_fallbacks_of_the_best_stand_behind_the_others():
         {"large": Plan([first, behind])},
         general=["large"],
         choosable=MODES,
+        manner=MANNERS.of,
         output_tokens=1024,
         entry=ENTRIES.get,
         classifier=lambda: None,
