@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import msgspec
 
+from app.errors import BadRequest
 from app.estimate import BYTES_A_TOKEN
 from app.operations import Operation
 from app.wire import Members, Request
@@ -16,6 +17,7 @@ _BETWEEN = "\n\n"
 _EMPTY = re.compile(rb"\[[ \t\r\n]*\]")
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def lensed(request: Request, operation: Operation, text: str) -> Request:
@@ -61,11 +63,21 @@ def _system_message(message: bytes, text: str) -> bytes | None:
     """The message with the text before its own; None where it is not the system's, or has no content."""
     if not message.startswith(b"{"):
         return None
-    members = Members.of(message)
-    content = members.raw("content") or b"null"
-    if members.raw("role") not in _SYSTEM or content == b"null":
+    members = _members.decode(message)
+    content = bytes(members.get("content", b"null"))
+    if bytes(members.get("role", b"")) not in _SYSTEM or content == b"null":
         return None
-    return members.replaced({"content": _before(content, text)})
+    return _with_content(message, _before(content, text))
+
+
+def _with_content(message: bytes, content: bytes) -> bytes:
+    """The message with this content. Of members with one name JSON's last one counts: where one is there twice, it
+    comes behind them all.
+    """
+    try:
+        return Members.of(message).replaced({"content": content})
+    except BadRequest:
+        return b"".join((message[:-1], b',"content":', content, b"}"))
 
 
 def _before(value: bytes, text: str) -> bytes:

@@ -96,6 +96,46 @@ def test_without_a_system_s_text_in_front_there_is_a_new_message(given: list):
     assert seen(messages(*given))["messages"] == [system(LENS), *given]
 
 
+@pytest.mark.parametrize(
+    ("first", "content"),
+    [
+        ('{"role":"user", "role" : "system","content":"Be kind."}', f"{LENS}\n\nBe kind."),
+        ('{"role":"system","content":"Be rude.","content":"Be kind.","x":{} }', f"{LENS}\n\nBe kind."),
+        ('{"role":"system","content":null,"content":[],"x":1,"x":2}', [{"type": "text", "text": LENS}]),
+    ],
+)
+def test_of_a_member_that_is_there_twice_the_last_one_counts(first: str, content: object):
+    body = f'{{"model": "m", "messages": [ {first} , {{"role":"user","content":"Hi","content":"Ho"}}]}}'
+    found = lensed(request(body), CHAT, LENS).members.body.decode()
+
+    assert json.loads(found)["messages"][0]["content"] == content
+    assert found.startswith(body[: body.index(first) + len(first) - 1])
+    assert found.endswith(body[body.index(first) + len(first) :])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        '{"role":"user","role":"user","content":"Hi"}',
+        '{"role":"system","role":"user","content":"Hi"}',
+        '{"role":"system","content":"Hi","content":null}',
+    ],
+)
+def test_a_message_that_is_not_the_system_s_stays_as_it_is_whatever_is_there_twice(first: str):
+    body = f'{{"model": "m", "messages": [{first}]}}'
+    new = json.dumps(system(LENS), ensure_ascii=False, separators=(",", ":"))
+
+    found = lensed(request(body), CHAT, LENS).members.body.decode()
+
+    assert found == body.replace(first, f"{new},{first}")
+
+
+def test_a_first_message_of_very_many_members_gets_the_lens_as_well():
+    first = system("Be kind.") | {f"x{number}": number for number in range(2000)}
+
+    assert seen(messages(first))["messages"] == [first | {"content": f"{LENS}\n\nBe kind."}]
+
+
 def test_instructions_begin_with_the_lens():
     asked = {"model": "m", "input": "Hi"}
 
