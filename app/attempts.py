@@ -107,6 +107,7 @@ class Attempts:
             else:
                 self._record.route = self._opened.attempt.route
                 self._record.thinking = self._opened.attempt.thinking
+                self._record.saving = self._opened.attempt.saving
                 return self._opened.answer
 
     async def _open(self, asking: Asking, kind: AttemptKind) -> _Opened:
@@ -148,7 +149,9 @@ class Attempts:
             source = self._source(route)
             way = way_of(self._call, route, source.kind)
             attempt.thinking = way.outcome
-            encoded = self._upstreams.codec.encode(asking.request(route, refused=self._course.refused))
+            asked = asking.request(route, refused=self._course.refused)
+            encoded = await self._upstreams.codec.encode(self._call, route, asked)
+            attempt.saving = encoded.saving
             out = outbound(
                 self._call,
                 encoded.request,

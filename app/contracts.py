@@ -403,11 +403,33 @@ class Routing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Saving:
+    """What a codec saved of a prompt: how many parts took which form, and the tokens of these parts before and after.
+
+    `why` says why the prompt was left as it was, where that was not for want of anything to save.
+    """
+
+    layer: Layer
+    forms: Mapping[str, int] = field(default_factory=dict)
+    before: int = 0
+    after: int = 0
+    seconds: float = 0.0
+    why: str = ""
+
+    @property
+    def tokens(self) -> int:
+        return self.before - self.after
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request as the upstream shall see it, and the way its answer becomes the client's again."""
+    """A request as the upstream shall see it, the way its answer becomes the client's again, and what that saved
+    (None: nothing was tried).
+    """
 
     request: Request
     decoder: "Decoder"
+    saving: Saving | None = None
 
 
 class Decoder(Protocol):
@@ -416,5 +438,5 @@ class Decoder(Protocol):
 
 
 class Codec(Protocol):
-    def encode(self, request: Request) -> Encoded:
-        """Encode on the way in; the way out is born here."""
+    async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
+        """Encode on the way in; the way out is born here. `request` is the call's, or what was made of it."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from app.contracts import Caller, Headers, Route
+from app.contracts import Caller, Headers, Route, Saving
 from app.decision import Decision
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
@@ -41,6 +41,7 @@ class Attempt:
         "priced",
         "reading",
         "route",
+        "saving",
         "sent_at",
         "started",
         "thinking",
@@ -60,6 +61,8 @@ class Attempt:
         """When the upstream had the request."""
         self.thinking = ""
         """What became of the wish to think or not."""
+        self.saving: Saving | None = None
+        """What its prompt lost in tokens; None where that was not tried."""
         self.usage = _NOTHING
         self.nano_usd = 0
         self.priced = True
@@ -116,7 +119,7 @@ class Record:
     __slots__ = (
         "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "decision", "ended",
         "failure", "finish", "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
-        "prompt_hash", "rescues", "route", "sent", "streams", "thinking", "told", "usage", "user", "wall",
+        "prompt_hash", "rescues", "route", "saving", "sent", "streams", "thinking", "told", "usage", "user", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002
@@ -147,6 +150,8 @@ class Record:
         """What the client is told about its limits."""
         self.thinking = ""
         """What it is told about its wish to think or not; "" is nothing."""
+        self.saving: Saving | None = None
+        """What the prompt of the attempt that answered lost in tokens."""
         self.user = self.prompt_hash = ""
         """Whom the caller named as its user, and the prompt, both shortened beyond recognition."""
         self.rescues = self.bytes_in = self.bytes_out = self.chunks = 0

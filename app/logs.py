@@ -152,6 +152,8 @@ def described(record: Record) -> dict[str, object]:
         "decision": decision.reason if decision else None,
         "attempts": len(record.attempts),
         "rescues": record.rescues,
+        "scenes": record.saving.layer if record.saving else None,
+        "saved_tokens": record.saving.tokens if record.saving else 0,
         "stream": record.streams,
         "status": record.status,
         "outcome": record.outcome,

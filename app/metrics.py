@@ -29,6 +29,7 @@ from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
 from app.model_metrics import ModelMetrics
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
+from app.scene_metrics import SceneMetrics
 from app.split_metrics import SplitMetrics
 from app.usage import Usage
 from app.version import VERSION
@@ -182,6 +183,7 @@ class Metrics:
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
         self.models, self.splits = ModelMetrics(registry), SplitMetrics(registry)
+        self.scenes = SceneMetrics(registry)
         self._circuits, self._queues = CircuitMetrics(registry), QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 

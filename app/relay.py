@@ -10,7 +10,7 @@ from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
-from app.contracts import Answer, Call, Caller, Headers
+from app.contracts import Answer, Call, Caller, Headers, Saving
 from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
@@ -22,7 +22,7 @@ from app.request_id import request_id
 from app.setup import InForce, Setup
 from app.users import UserHash, user_of
 from app.wire import Request
-from app.wishes import THINKING, heartbeat_seconds, priority, timeout_seconds, wishes
+from app.wishes import SCENES, THINKING, heartbeat_seconds, priority, timeout_seconds, wishes
 
 _log = logging.getLogger("hyperbridge")
 
@@ -181,6 +181,8 @@ class _Reply:
         ]
         if record.thinking:
             self._headers.append((THINKING, record.thinking.encode()))
+        if record.saving is not None:
+            self._headers.append((SCENES, _told(record.saving)))
         if answer.streams:
             self._headers += _EVENT_STREAM
 
@@ -233,6 +235,16 @@ class _Reply:
     async def _head(self, status: int) -> None:
         await self._send({"type": "http.response.start", "status": status, "headers": self._headers})
         self._begun = True  # not before: a beat may be cancelled while it waits to write
+
+
+def _told(saving: Saving) -> bytes:
+    """The layer, and what came of it: `safe; saved=7096; forms=log,table`."""
+    said = [saving.layer, f"saved={saving.tokens}"]
+    if saving.forms:
+        said.append(f"forms={','.join(sorted(saving.forms))}")
+    if saving.why:
+        said.append(f"refused={saving.why}")
+    return "; ".join(said).encode()
 
 
 def _beat_seconds(call: Call, headers: Mapping[bytes, bytes], setup: Setup) -> float:

@@ -8,7 +8,7 @@ from app import config
 from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
-from app.codecs import Identity
+from app.codecs.identity import Identity
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.exchange import Exchange, Shadowed
@@ -63,10 +63,10 @@ class Setups:
     def of(self, settings: config.Config, before: Setup | None = None) -> Setup:
         """The setup of this configuration; an upstream that is as it was before is the same one.
 
-        Raises ValueError where a file that the configuration names cannot be used.
+        Raises CannotStart, ConfigError and ValueError where a file that the configuration names cannot be used.
         """
         costs = prices(settings)
-        kept = {} if before is None else building.kept(settings, before.settings, before.sources)
+        kept = {} if before is None else building.kept(settings, before.sources)
         sources = building.sources(settings, self._counters.budgets, kept)
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries

@@ -1,13 +1,13 @@
-"""Codecs: what a request is turned into on the way in, and its answer on the way out."""
+"""The codec that changes nothing."""
 
-from app.contracts import Answer, Encoded
+from app.contracts import Answer, Call, Encoded, Route
 from app.wire import Request
 
 
 class Identity:
     """Changes nothing: bytes go through as they came."""
 
-    def encode(self, request: Request) -> Encoded:
+    async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
         return Encoded(request, self)
 
     def decode(self, answer: Answer) -> Answer:

@@ -1,0 +1,1 @@
+"""Codecs: what a request is turned into on the way in, and its answer on the way out."""
