@@ -11,9 +11,9 @@ By: TypeAlias = Literal[
 the share of the name's calls that another model gets, or one on trial.
 """
 
-Encoding: TypeAlias = Literal["asked", "kept", "late", "failed", "unfit", "busy"]
+Encoding: TypeAlias = Literal["asked", "kept", "late", "failed", "unfit", "busy", "resting"]
 """How it went with the encoder: it made a vector now, or had made it before; it did not answer in time, or failed; what it
-answered is no vector of the right length; too many waited for it.
+answered is no vector of the right length; too many waited for it; it was left alone, since it kept failing.
 """
 
 VERSION = "v1"
