@@ -12,23 +12,28 @@ from app.errors import ClientLeft, Failure
 from app.journal import Reader, Record
 from app.operations import EMBEDDINGS
 from app.prices import Prices
+from app.routing.configured import ENCODER
 from app.settling import settle
 from app.wire import Request
 
-ENCODER = "router:encoder"
-"""Its name in metrics and in the usage, where clients have the name of a model and of a key."""
 _TRACED = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 
 
 class Encoder:
     """Asks along this plan, as any call is asked: by pacing, breaker and retries of its upstream. No limit counts it, no
-    key pays for it; `readers` read its records.
+    key pays for it; `readers` read its records. `dimensions` are asked for, None are those that the model has.
     """
 
     def __init__(
-        self, plan: Plan, upstreams: Upstreams, prices: Prices, readers: Sequence[Reader] = ()
+        self,
+        plan: Plan,
+        dimensions: int | None,
+        upstreams: Upstreams,
+        prices: Prices,
+        readers: Sequence[Reader] = (),
     ) -> None:
         self._plan = plan
+        self._dimensions = dimensions
         self._upstreams = upstreams
         self._prices = prices
         self._readers = readers
@@ -43,7 +48,7 @@ class Encoder:
         asked = replace(
             call,
             operation=EMBEDDINGS,
-            request=Request.parse(vectors.asked(self._plan.routes[0].model, texts), EMBEDDINGS),
+            request=Request.parse(self._body(texts), EMBEDDINGS),
             caller=Caller(ENCODER, priority=call.priority),
             headers=[line for line in call.headers if line[0] in _TRACED],
             started=asyncio.get_running_loop().time(),
@@ -52,6 +57,9 @@ class Encoder:
             wishes=NO_WISHES,
         )
         return vectors.read(await self._answered(asked), len(texts))
+
+    def _body(self, texts: Sequence[str]) -> bytes:
+        return vectors.asked(self._plan.routes[0].model, texts, self._dimensions)
 
     async def _answered(self, call: Call) -> bytes:
         """The whole body of the answer; its record is shown to the readers."""

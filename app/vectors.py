@@ -19,9 +19,10 @@ class _Listed(msgspec.Struct):
 _listed = msgspec.json.Decoder(_Listed)
 
 
-def asked(model: str, texts: Sequence[str]) -> bytes:
-    """The body that asks this model for a vector of each text."""
-    return msgspec.json.encode({"model": model, "input": texts})
+def asked(model: str, texts: Sequence[str], dimensions: int | None = None) -> bytes:
+    """The body that asks this model for a vector of each text, of so many dimensions or as many as it has."""
+    length = {} if dimensions is None else {"dimensions": dimensions}
+    return msgspec.json.encode({"model": model, "input": texts, **length})
 
 
 def read(body: bytes, count: int) -> Sequence[Sequence[float]]:

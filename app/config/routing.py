@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.config.document import Substituted
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, Flag, FromText, Matching, Seconds, expects, wrong
+from app.config.values import Count, EmptyIsNull, File, Flag, FromText, Matching, Seconds, expects, wrong
 from app.contracts import Layer, Thinking
 from app.operations import OPERATIONS
 from app.yaml_source import plain_value
@@ -176,6 +176,10 @@ class Encoder(Settings):
         description="what makes a vector of the last message"
     )
     file: File = Field(description="what `hyperbridge router train --encoder` made with this model")
+    dimensions: Count | None = Field(
+        default=None,
+        description="how long its vectors shall be, where it can be asked for that; null is its own",
+    )
     timeout_seconds: Seconds = Field(
         default=0.5, description="how long it may take; then the mode is the one without it"
     )

@@ -46,6 +46,20 @@ class Classifier(Protocol):
     def why(self, text: str, label: str) -> Sequence[str]: ...
 
 
+class Head(Protocol):
+    """What has learned modes from an encoder's vectors of examples."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def excerpt(self, text: str) -> str: ...
+
+    def classify(self, vector: Sequence[float]) -> Classified: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A decision, and the models that will be tried, best first."""
@@ -76,12 +90,14 @@ class Auto:
         output_tokens: int,
         entry: Callable[[str], Entry | None],
         classifier: Callable[[], Classifier | None],
+        encoder: Head | None = None,
         outlook: Outlook,
         kept: Kept,
     ) -> None:
         """`general` are the names offered where a mode lists none, `choosable` the modes that need no variable of the
         client's, `manner` makes what is put into a request, and an answer without a bound is reserved `output_tokens`.
         `entry` and `classifier` are asked when the first choice is made: who never leaves one, never waits for them.
+        `encoder` knows what vectors mean.
         """
         self._settings = settings
         self._rules = rules(settings)
@@ -93,6 +109,7 @@ class Auto:
         self._output_tokens = output_tokens
         self._entry = entry
         self._load = classifier
+        self._encoder = encoder
         self._outlook = outlook
         self._kept = kept
 
@@ -103,6 +120,11 @@ class Auto:
     def choices(self, caller: Caller) -> Mapping[str, Plan]:
         """The names that may be chosen for this caller where a mode lists none."""
         return {name: self._offered[name] for name in self._general if caller.may_use(name)}
+
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors that it knows; 0 where there is no encoder."""
+        return 0 if self._encoder is None else self._encoder.dimensions
 
     def choose(self, call: Call, now: datetime, lens: str | None = None) -> Chosen:
         """The decision and what it leads to; raises NoModelFits or ForbiddenModel. `now` is in UTC; `lens` is the text
@@ -118,7 +140,7 @@ class Auto:
     def decide(self, call: Call, seen: Features, now: datetime, lens: str | None = None) -> Decision:
         """The decision alone, also where no model fits."""
         before = self._before(seen.conversation)
-        decision = self._mode(call, seen, before, now)
+        decision = self._encoded(call, self._mode(call, seen, before, now))
         mode = self._modes.get(decision.mode)
         by = mode.order_by if mode is not None else None
         order = Order(by or self._settings.order_by, self._settings.weights)
@@ -139,6 +161,14 @@ class Auto:
             return self._manner(replace(call.wishes, mode="" if mode is None else mode.name))
         except BadRequest:
             return Manner()
+
+    def question(self, call: Call, now: datetime) -> str:
+        """The text whose vector would help to choose a mode; "" where the mode is known without, or nothing knows vectors."""
+        if self._encoder is None:
+            return ""
+        seen = features(call)
+        decision = self._mode(call, seen, self._before(seen.conversation), now)
+        return self._encoder.excerpt(seen.text) if _is_open(call, decision) else ""
 
     def words(self, text: str, mode: str) -> Sequence[str]:
         """What in a text spoke most for a mode, by the classifier."""
@@ -168,9 +198,7 @@ class Auto:
         by more than the margin.
         """
         likely = classifier.classify(text).probabilities
-        best = max(likely, key=lambda label: likely[label])
-        least = classifier.threshold if self._settings.threshold is None else self._settings.threshold
-        is_known = best in self._choosable and likely[best] >= least
+        best, is_known = self._best(likely, classifier.threshold)
         if before is not None and best != before.mode:
             gain = likely[best] - likely.get(before.mode, 0.0)
             if not is_known or gain <= self._settings.margin:
@@ -178,6 +206,26 @@ class Auto:
         if is_known:
             return Decision(best, "classifier", probabilities=likely)
         return Decision(self._default, probabilities=likely)
+
+    def _encoded(self, call: Call, decision: Decision) -> Decision:
+        """By the vector, where nothing else knew a mode and it is sure enough; else as it was."""
+        vector = call.vector
+        if vector is None or self._encoder is None or not _is_open(call, decision):
+            return decision
+        decision = replace(decision, encoder=vector.outcome)
+        if not vector.numbers:
+            return decision
+        likely = self._encoder.classify(vector.numbers).probabilities
+        best, is_known = self._best(likely, self._encoder.threshold)
+        if is_known:
+            decision = replace(decision, mode=best, by="encoder")
+        return replace(decision, probabilities=likely)
+
+    def _best(self, likely: Mapping[str, float], threshold: float) -> tuple[str, bool]:
+        """The likeliest label, and whether it is a mode and likely enough; `threshold` is that of who found it."""
+        best = max(likely, key=lambda label: likely[label])
+        least = threshold if self._settings.threshold is None else self._settings.threshold
+        return best, best in self._choosable and likely[best] >= least
 
     @property
     def _default(self) -> str:
@@ -232,6 +280,12 @@ class Auto:
         if fitting:
             return fitting[: self._settings.candidates]
         raise refusal(decision.candidates)
+
+
+def _is_open(call: Call, decision: Decision) -> bool:
+    """Whether neither the client, a rule, the classifier nor the conversation so far knew a mode, where words are said."""
+    is_unknown = decision.by == "default" or (decision.by == "conversation" and not decision.mode)
+    return is_unknown and call.operation.dialect != "plain"
 
 
 def refusal(rejected: Sequence[Candidate]) -> ForbiddenModel | NoModelFits:

@@ -7,11 +7,19 @@ from types import MappingProxyType
 
 from app import config
 from app.routing import catalogue
-from app.routing.auto import Auto, Classifier
+from app.routing.auto import Auto, Classifier, Head
 from app.routing.canary import Canary
 from app.routing.candidates import Outlook
 from app.routing.catalogue import Entry
-from app.routing.configured import defaults, general, manners_of_names, offered, plans, splits
+from app.routing.configured import (
+    defaults,
+    encoder_plan,
+    general,
+    manners_of_names,
+    offered,
+    plans,
+    splits,
+)
 from app.routing.fixed import Fixed
 from app.routing.kept import Kept
 from app.routing.listed import Listed
@@ -45,6 +53,7 @@ def router(
         output_tokens=settings.limits.output_tokens,
         entry=_entry,
         classifier=_classifier(settings.router.classifier),
+        encoder=_head(settings),
         outlook=outlook,
         kept=kept,
     )
@@ -72,6 +81,27 @@ def _classifier(file: Path | None) -> Callable[[], Classifier]:
 
     found = classifier.load(file)
     return lambda: found
+
+
+def _head(settings: config.Config) -> Head | None:
+    """What knows the vectors of the configured encoder. Raises ValueError where its file is of another one."""
+    encoder = settings.router.encoder
+    if encoder is None:
+        return None
+    from app.routing.encoder import load  # noqa: PLC0415
+
+    found, model = load(encoder.file), encoder_plan(encoder.model, settings).routes[0].model
+    if found.model != model:
+        raise ValueError(
+            f"router.encoder.model: {encoder.file} was trained with {found.model!r}, not with {model!r}; "
+            "name that model, or train with this one"
+        )
+    if encoder.dimensions not in {None, found.dimensions}:
+        raise ValueError(
+            f"router.encoder.dimensions: {encoder.file} was trained with vectors of {found.dimensions}, "
+            f"not of {encoder.dimensions}"
+        )
+    return found
 
 
 def _shipped() -> Classifier:

@@ -42,6 +42,10 @@ class Head:
     def dimensions(self) -> int:
         return len(self.weights)
 
+    def excerpt(self, text: str) -> str:
+        """What to make a vector of."""
+        return excerpt(text)
+
     def classify(self, vector: Sequence[float]) -> Classified:
         """What a text with this vector is; it must have as many `dimensions`."""
         likely = self.probabilities([vector])[0].tolist()
@@ -65,8 +69,11 @@ def unit(vectors: ArrayLike) -> NDArray[np.float32]:
 
 
 def excerpt(text: str) -> str:
-    """What is read of a text, as much as the n-grams read: encoders have short windows, and some refuse what is longer."""
-    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+    """What is read of a text, as much as the n-grams read: encoders have short windows, and some refuse what is longer.
+    "" where there is nothing but space.
+    """
+    whole = text.strip()
+    return whole if len(whole) <= HEAD + TAIL else f"{whole[:HEAD]}\n{whole[-TAIL:]}"
 
 
 def write(head: Head, path: Path) -> None:

@@ -60,6 +60,15 @@ class Router:
         chosen = self._auto.choose(call, datetime.now(UTC))
         return self._whole(call, self._chosen(call, chosen))
 
+    @property
+    def dimensions(self) -> int:
+        """Of the vectors that calls may carry; 0 where none are of use."""
+        return self._auto.dimensions
+
+    def question(self, call: Call) -> str:
+        """The text whose vector, in the call, would help to choose its mode; "" where there is no need of one."""
+        return self._auto.question(call, datetime.now(UTC)) if self._is_auto(call.request.model) else ""
+
     def explain(self, call: Call) -> Explanation:
         """What `decide` does, and why."""
         seen, now = features(call), datetime.now(UTC)
