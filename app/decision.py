@@ -37,8 +37,9 @@ class Decision:
     """The mode ("" is none) and who chose it; with which probabilities; and the models, best first.
 
     `rule` names the rule that chose, `policy` what the candidates are ordered by, `presets` and `template` what was
-    put into the request; `encoder` says how it went with the encoder, where there was need of it; `target` is the model that gets a share of the name's calls and has got this one;
-    `conversation` is the one whose next turn shall know of this.
+    put into the request; `encoder` says how it went with the encoder, where there was need of it; `target` is the model
+    that gets a share of the name's calls and has got this one; `conversation` is the one whose next turn shall know of
+    this; `fallback` is what `auto` decided, where the client falls back to it.
     """
 
     mode: str = ""
@@ -52,6 +53,7 @@ class Decision:
     template: str = ""
     target: str = ""
     conversation: str = ""
+    fallback: "Decision | None" = None
 
     @property
     def reason(self) -> str:
@@ -63,6 +65,8 @@ class Decision:
             said.append(f"p={self.probabilities[self.mode]:.2f}")
         if self.encoder is not None:
             said.append(f"encoder={self.encoder}")
+        if self.fallback is not None:
+            said.append(f"auto={self.fallback.mode or 'none'}")
         if self.candidates:
             rejected = sum(bool(each.against) for each in self.candidates)
             said += [f"policy={self.policy}", f"candidates={len(self.candidates)}", f"rejected={rejected}"]

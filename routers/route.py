@@ -60,7 +60,9 @@ class Routed(BaseModel):
     probabilities: dict[str, float] = Field(description="Of each mode, where the classifier was asked.")
     words: list[str] = Field(description="What in the text spoke most for the mode, by the classifier.")
     policy: str | None = Field(default=None, description="What the candidates are ordered by.")
-    candidates: list[CandidateShown] = Field(description="Those that the key may use, the best first.")
+    candidates: list[CandidateShown] = Field(
+        description="Those that the key may use, the best first; where the client falls back to `auto`, its candidates."
+    )
     presets: list[str]
     template: str | None = None
     lens_characters: int = Field(description="Of the text that the system's begins with.")
@@ -105,6 +107,7 @@ def _operation(members: Members) -> Operation:
 def _routed(call: Call, setup: Setup) -> Routed:
     explained = setup.routing.explain(call)
     decision = explained.decision or Decision()
+    choice = decision.fallback or decision
     return Routed(
         model=call.request.model,
         features=dict(shown(explained.features)),
@@ -112,10 +115,10 @@ def _routed(call: Call, setup: Setup) -> Routed:
         by=decision.by,
         rule=decision.rule or None,
         reason=decision.reason,
-        probabilities=dict(decision.probabilities),
+        probabilities=dict(choice.probabilities),
         words=list(explained.words),
-        policy=decision.policy or None,
-        candidates=[_candidate(each) for each in decision.candidates if FORBIDDEN not in each.against],
+        policy=choice.policy or None,
+        candidates=[_candidate(each) for each in choice.candidates if FORBIDDEN not in each.against],
         presets=list(decision.presets),
         template=decision.template or None,
         lens_characters=len(explained.plan.lens) if explained.plan is not None else 0,

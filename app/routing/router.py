@@ -100,21 +100,21 @@ class Router:
 
     def _whole(self, call: Call, plan: Plan) -> Plan:
         """With the models behind it that the client itself falls back to."""
-        routes = [
-            replace(route, reason="a fallback that the client named")
-            for name in dict.fromkeys(call.wishes.models)
-            if name != call.request.model
-            for route in self._fallback(call, name, plan.lens)
-        ]
-        return replace(plan, routes=distinct([*plan.routes, *routes])) if routes else plan
+        for name in dict.fromkeys(call.wishes.models):
+            if name != call.request.model:
+                plan = self._with_fallback(call, plan, name)
+        return plan
 
-    def _fallback(self, call: Call, name: str, lens: str) -> Sequence[Route]:
+    def _with_fallback(self, call: Call, plan: Plan, name: str) -> Plan:
+        """With the models of this name behind it; what `auto` decides there is told beside the plan's own decision."""
         if not self._is_auto(name):
-            return self._named(call, name).routes[:1]
+            return _followed(plan, _heads(self._named(call, name)))
         try:
-            return self._chosen(call, self._auto.choose(call, datetime.now(UTC), lens)).routes
+            chosen = self._chosen(call, self._auto.choose(call, datetime.now(UTC), plan.lens))
         except NoModelFits:  # the others may do
-            return ()
+            return plan
+        decision = replace(plan.decision or Decision(by="client"), fallback=chosen.decision)
+        return replace(_followed(plan, chosen.routes), decision=decision)
 
     def _chosen(self, call: Call, chosen: Chosen) -> Plan:
         plan = self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)
@@ -147,6 +147,17 @@ class Router:
             decision = replace(decision, mode=asked.mode, by=by)
         told = replace(decision, presets=(*base.presets, *whole.presets), template=whole.template)
         return replace(in_manner(plan, own, whole), decision=told)
+
+
+def _heads(plan: Plan) -> Sequence[Route]:
+    """The name's own model, without its fallbacks, and before it the one that gets a share of its calls."""
+    is_divided = plan.decision is not None and plan.decision.target
+    *before, own = plan.routes[: 2 if is_divided else 1]
+    return (*before, replace(own, reason="a fallback that the client named"))
+
+
+def _followed(plan: Plan, routes: Sequence[Route]) -> Plan:
+    return replace(plan, routes=distinct([*plan.routes, *routes]))
 
 
 def distinct(routes: Sequence[Route]) -> Sequence[Route]:

@@ -135,6 +135,18 @@ def test_the_clients_fallback_may_be_left_to_the_router(routing):
     assert [route.model for route in plan.routes] == ["other", "plain"]
 
 
+def test_what_the_router_decides_is_told_where_the_client_falls_back_to_it(routing):
+    code = {"messages": [{"role": "user", "content": "```\nx = 1\n```"}]}
+    plain = routing.decide(call({"model": "demo/other", "models": ["auto"], **code})).decision
+    risky = routing.decide(call({"model": "risky", "models": ["auto"], **code})).decision
+
+    assert plain.reason == "v1; by=client; auto=code"
+    assert (plain.mode, plain.conversation) == ("", "")
+    assert (plain.fallback.by, [each.name for each in plain.fallback.candidates]) == ("rule", ["plain"])
+    assert risky.reason == "v1; by=alias; auto=code"
+    assert (risky.mode, risky.fallback.mode) == ("metrics", "code")
+
+
 def test_nothing_is_asked_for_the_same_twice(tmp_path):
     (tmp_path / "hyperbridge.yaml").write_text("""
 upstreams: {demo: {kind: demo}}

@@ -124,6 +124,19 @@ async def test_a_dry_run_names_no_model_that_the_key_may_not_use(gateway):
     assert "rejected=1" in told["reason"]
 
 
+async def test_a_fallback_to_auto_is_told_by_calls_and_dry_runs(client):
+    body = asking(SAID["code"], models=["demo/demo-slow", "auto"])
+    del body["model"]
+    answer = await client.post(CHAT, json=body)
+    told = (await client.post("/v1/route", json=body)).json()
+
+    assert answer.headers["x-hyperbridge-mode"] == told["mode"] == "none"
+    assert answer.headers["x-hyperbridge-reason"] == told["reason"] == "v1; by=client; auto=code"
+    assert {each["name"] for each in told["candidates"]} == {"demo", "slow"}
+    assert told["policy"] == "quality"
+    assert told["probabilities"]["code"] > 0.5
+
+
 async def test_a_request_that_no_model_can_take_is_refused_with_the_reasons(client):
     refused = await client.post("/v1/embeddings", json={"model": "auto", "input": "x", "models": ["demo"]})
     too_long = await client.post(CHAT, json=asking("word " * 40_000))
