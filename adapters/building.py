@@ -4,6 +4,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ from adapters.preparing import Preparing
 from adapters.vllm import Replica, Vllm
 from app import config
 from app.breaker import Breaker, Circuit, Tolerance
-from app.contracts import Source, Timeouts, Upstream
+from app.config import files
+from app.contracts import CannotStart, Source, Timeouts, Upstream
 from app.limits.counters import Counters
 from app.limits.memory import Memory
 
@@ -39,25 +41,39 @@ NEVER_OPENS = Tolerance(error_rate=math.inf, probes=0)
 def sources(
     settings: config.Config, counters: Counters | None = None, kept: Mapping[str, Source] = NONE_KEPT
 ) -> Mapping[str, Source]:
-    """Every configured upstream by its name, those that are kept as they are; `counters` hold their budgets."""
+    """Every configured upstream by its name, those that are kept as they are; `counters` hold their budgets.
+
+    Raises CannotStart where the certificates of one cannot be read.
+    """
     counted = Memory() if counters is None else counters
-    return {
-        name: kept.get(name) or _source(name, each, settings, counted)
-        for name, each in settings.upstreams.items()
-    }
+    return {name: kept.get(name) or _made(name, settings, counted) for name in settings.upstreams}
 
 
-def kept(settings: config.Config, before: config.Config, known: Mapping[str, Source]) -> Mapping[str, Source]:
-    """Of the upstreams that are known from the configuration before, those that are still made of the same settings."""
+def kept(settings: config.Config, known: Mapping[str, Source]) -> Mapping[str, Source]:
+    """Of the upstreams that are known, those that these settings and the files as they are now would make again."""
     return {
         name: source
         for name, source in known.items()
-        if name in settings.upstreams and _made_of(name, settings) == _made_of(name, before)
+        if name in settings.upstreams and _made_of(name, settings) == source.made_of
     }
 
 
+def _made(name: str, settings: config.Config, counters: Counters) -> Source:
+    made_of = _made_of(name, settings)  # first: a file that changes meanwhile is another one the next time
+    return replace(_source(name, settings.upstreams[name], settings, counters), made_of=made_of)
+
+
 def _made_of(name: str, settings: config.Config) -> tuple[object, ...]:
-    return settings.upstreams[name], settings.server.max_answer_bytes, settings.limits.output_tokens
+    upstream = settings.upstreams[name]
+    whole = settings.server.max_answer_bytes, settings.limits.output_tokens
+    return upstream, _certificates(upstream), *whole
+
+
+def _certificates(settings: config.Upstream) -> bytes:
+    """A hash of the file with the certificates to trust."""
+    if not isinstance(settings, config.HTTP_KINDS) or settings.ca_file is None:
+        return b""
+    return files.digest([settings.ca_file])
 
 
 def _source(name: str, settings: config.Upstream, whole: config.Config, counters: Counters) -> Source:
@@ -77,7 +93,7 @@ def _source(name: str, settings: config.Upstream, whole: config.Config, counters
         case config.Embedded():
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
-            servers = [_Server(settings, url, whole.server.max_answer_bytes) for url in settings.bases]
+            servers = [_Server(name, settings, url, whole.server.max_answer_bytes) for url in settings.bases]
             return _http(settings, servers, _allowed(name, settings, whole), counters)
         case _:
             assert_never(settings)
@@ -103,11 +119,15 @@ class _Server:
     """One HTTP server: how it is asked on the exchange path, and how beside it."""
 
     def __init__(
-        self, settings: config.Nebius | config.OpenAI | config.Vllm, url: str, max_answer_bytes: int
+        self,
+        name: str,
+        settings: config.Nebius | config.OpenAI | config.Vllm,
+        url: str,
+        max_answer_bytes: int,
     ) -> None:
         key = settings.api_key.get_secret_value() if settings.api_key is not None else None
         headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
-        tls = _tls(settings, url)
+        tls = _tls(name, settings) if url.startswith("https:") else None
         self.pool = Pool(
             Origin.of(url), limit=settings.max_connections, idle_seconds=settings.idle_seconds, tls=tls
         )
@@ -194,8 +214,14 @@ def _http(
     )
 
 
-def _tls(settings: config.HttpSettings, url: str) -> ssl.SSLContext | None:
-    return trust(settings.ca_file) if url.startswith("https:") else None
+def _tls(name: str, settings: config.HttpSettings) -> ssl.SSLContext:
+    try:
+        return trust(settings.ca_file)
+    except ssl.SSLError:
+        misfit = "holds no certificates (PEM)"
+    except OSError as error:
+        misfit = f"cannot be read: {error.strerror}"
+    raise CannotStart(f"upstreams.{name}.ca_file: {settings.ca_file} {misfit}")
 
 
 async def _nothing() -> None:

@@ -22,12 +22,10 @@ from app.routing.templates import looked_into
 from app.store.glance import may_have_keys
 from app.version import VERSION
 from app.worker import CONFIG, COUNT, HASH_KEY, SIGNING_KEY, SPARE
-from app.workers import Workers
+from app.workers import SHARED_METRICS, Workers
 
 BACKLOG = 2048
 SIGNING_CHARACTERS = 32
-SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""Where prometheus-client keeps the numbers of several workers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,15 +4,21 @@ uvicorn imports `application` in every worker; what the command line decided rea
 """
 
 import gc
+import logging
 import os
+import sys
 from pathlib import Path
 
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 
 from app import config, logs
 from app.config.secrets import secrets_of
 from app.configuration import Origin
+from app.contracts import CannotStart
 from app.routing.templates import looked_into
+
+_log = logging.getLogger("hyperbridge")
 
 CONFIG = "HYPERBRIDGE_CONFIG"
 HASH_KEY = "HYPERBRIDGE_HASH_KEY"
@@ -28,7 +34,17 @@ REPLACES = "HYPERBRIDGE_WORKER_REPLACES"
 
 
 def application() -> ASGIApp:
-    """The gateway of the configuration file that the environment names."""
+    """The gateway of the configuration file that the environment names. Ends the process with `STARTUP_FAILURE`, and
+    one line, where it cannot be made of it.
+    """
+    try:
+        return _made()
+    except (config.ConfigError, CannotStart, ValueError) as error:  # what a reload would keep out
+        _log.critical("the worker cannot start: %s", error)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _made() -> ASGIApp:
     path = Path(os.environ[CONFIG])
     spare = Path(os.environ[SPARE]) if SPARE in os.environ else None
     settings = looked_into(_settings(path, spare if REPLACES in os.environ else None))

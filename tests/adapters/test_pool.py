@@ -11,7 +11,7 @@ import trustme
 from adapters.pool import Origin, Pool, trust
 from app.errors import UpstreamUnavailable
 from tests.support.gateway import gateway_of
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 PLAIN = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 38\r\n\r\n"
@@ -82,6 +82,37 @@ upstreams:
         refused = await client.post(gateway.url + "/v1/chat/completions", json=body | {"model": "other/m"})
 
     assert (trusted.status_code, refused.status_code) == (200, 503)
+
+
+async def test_a_certificate_that_is_changed_in_its_file_counts_without_a_restart_and_a_broken_one_is_kept_out(
+    authority, encrypted, tmp_path, client, caplog
+):
+    file = tmp_path / "trusted.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    yaml = f"""
+server: {{watch_seconds: 0.1}}
+upstreams:
+  safe: {{kind: openai, url: "https://localhost:{encrypted}/v1", ca_file: trusted.pem}}
+"""
+    async with gateway_of(yaml, tmp_path) as gateway:
+
+        async def status() -> int:
+            body = {"model": "safe/m", "messages": []}
+            return (await client.post(gateway.url + "/v1/chat/completions", json=body)).status_code
+
+        async def answers() -> bool:
+            return await status() == 200
+
+        assert await status() == 503
+        authority[0].cert_pem.write_to_path(str(file))
+        await answered(answers, 10)
+
+        file.write_text("no certificate")
+        await eventually(lambda: "upstreams.safe.ca_file" in caplog.text, 10)
+        assert await status() == 200
+        file.unlink()
+        await eventually(lambda: "trusted.pem cannot be read: No such file" in caplog.text, 10)
+        assert await status() == 200
 
 
 async def test_small_packets_are_not_held_back(upstream):

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from app import server
 from app.worker import CONFIG
-from app.workers import Worker
+from app.workers import LONGEST_PAUSE_SECONDS, Worker, pause_seconds
+
+
+def test_the_first_is_replaced_at_once_and_the_pause_then_doubles_to_a_minute():
+    assert [pause_seconds(failures) for failures in range(1, 6)] == [0, 1, 2, 4, 8]
+    assert pause_seconds(8) == pause_seconds(10_000) == LONGEST_PAUSE_SECONDS
 
 
 def test_a_worker_that_dies_while_it_is_asked_is_not_waited_for(tmp_path, monkeypatch):

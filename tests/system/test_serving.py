@@ -9,10 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -42,6 +44,14 @@ def workers_of(url: str, number: int, other_than: AbstractSet[int] = frozenset()
                 return found
         time.sleep(0.1)
     raise AssertionError(f"{number} workers were awaited")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come about")
 
 
 def test_the_default_configuration_answers_without_anything(tmp_path):
@@ -99,6 +109,45 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path):
         assert len(after & first) == 1
         assert all(ask(url).status_code == 200 for _ in range(10))
         assert process.poll() is None
+
+
+def test_a_worker_that_cannot_start_again_is_tried_again_while_the_other_serves(tmp_path):
+    certificates = tmp_path / "authority.pem"
+    whole = Path(certifi.where()).read_bytes()
+    certificates.write_bytes(whole)
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(
+        "server: {watch_seconds: 0}\nrouter: {catalogue_seconds: 0}\nmodels: {demo: demo/demo}\n"
+        "upstreams: {demo: {kind: demo}, far: {kind: openai, url: 'https://localhost:9/v1', ca_file: authority.pem}}\n"
+    )
+    log = tmp_path / "stderr"
+    with serving(tmp_path, "--config", str(path), "--workers", "2") as (process, url):
+        first = workers_of(url, 2)
+        certificates.unlink()
+        os.kill(min(first), signal.SIGKILL)
+        wait_for(lambda: log.read_text().count("could not start: another one takes its place in") == 2)
+
+        assert all(ask(url).status_code == 200 for _ in range(10))
+        assert process.poll() is None
+        reason = "upstreams.far.ca_file: "
+        assert log.read_text().count(reason) == 2
+        assert "Traceback" not in log.read_text()
+        certificates.write_bytes(whole)
+        assert workers_of(url, 2, other_than=first) & first == first - {min(first)}
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_that_cannot_be_used_ends_the_start_with_one_line_of_each_worker(tmp_path, workers):
+    (tmp_path / "classifier.npz").write_text("no classifier")
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text("upstreams: {demo: {kind: demo}}\nrouter: {classifier: classifier.npz}\n")
+
+    done = run("serve", "--config", str(path), "--port", "0", "--workers", workers)
+
+    assert done.returncode == 3
+    assert 1 <= done.stderr.count("the worker cannot start: ") <= int(workers)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_broken_configuration_is_told_by_line_and_stops(tmp_path):
