@@ -291,7 +291,7 @@ class Configuration:
             ) from None
         except OSError as error:
             if error.errno in _FULL:
-                raise NoSpace("The disk of the configuration is full: nothing was changed.") from None
+                raise NoSpace(f"The disk of {self._path.name} is full: nothing was changed.") from None
             reason = _REASONS.get(error.errno or 0, error.strerror)
             raise ConfigurationReadOnly(f"The file cannot be written: {reason}.") from None
 

@@ -47,8 +47,9 @@ class History:
             if version_of(before) != expected:
                 raise Changed
             if before != text:
-                self._keep(before)
-                self._replace(self._path, text)
+                with self._beside(self._path, text) as beside:
+                    self._keep(before)
+                    _rename(beside, self._path)
 
     def versions(self) -> Sequence[Version]:
         """The last one first."""
@@ -77,7 +78,9 @@ class History:
     def _keep(self, text: str) -> None:
         version = version_of(text)
         now = datetime.now(UTC).strftime(_MOMENT)
-        self._replace(self._folder / f"{now}-{version}.yaml", text)
+        kept = self._folder / f"{now}-{version}.yaml"
+        with self._beside(kept, text) as beside:
+            _rename(beside, kept)
         others = sorted(name for name, kept in self._kept() if kept.groups() != (now, version))
         again = [name for name in others if name.endswith(f"-{version}.yaml")]
         for name in {*again, *others[: max(len(others) - MOST_VERSIONS + 1, 0)]}:
@@ -86,34 +89,37 @@ class History:
     def _kept(self) -> list[tuple[str, re.Match[str]]]:
         try:
             names = [each.name for each in self._folder.iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [(name, kept) for name in names if (kept := _NAME.fullmatch(name))]
 
-    def _replace(self, file: Path, text: str) -> None:
-        """Write it beside, with the mode and the owner of the configuration's file, and rename it."""
-        like = self._path.stat()
+    @contextmanager
+    def _beside(self, file: Path, text: str) -> Generator[Path]:
+        """Hold the text in a file beside this one, on the disk, with the mode and the owner of the configuration's file."""
         beside = file.with_name(f".{file.name}.new")
         beside.unlink(missing_ok=True)
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(descriptor, like.st_uid, like.st_gid)
-                os.fchmod(descriptor, like.st_mode & 0o777)
-                stream.write(text.encode())
-                stream.flush()
-                os.fsync(descriptor)
-            beside.rename(file)
-        except OSError:
+            self._fill(beside, text)
+            yield beside
+        finally:
             beside.unlink(missing_ok=True)
-            raise
-        _synced(file.parent)
+
+    def _fill(self, beside: Path, text: str) -> None:
+        like = self._path.stat()
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, like.st_uid, like.st_gid)
+            os.fchmod(descriptor, like.st_mode & 0o777)
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(descriptor)
 
 
-def _synced(folder: Path) -> None:
-    """What was renamed there is so after a power failure, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _rename(beside: Path, file: Path) -> None:
+    """Put it in the place of the file, also after a power failure."""
+    beside.rename(file)
+    descriptor = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

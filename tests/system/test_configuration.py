@@ -1,7 +1,10 @@
 """/admin/configuration: the configuration read, checked, compared, written and rolled back over HTTP."""
 
+import contextlib
 import stat
+import subprocess
 from hashlib import sha256
+from pathlib import Path
 
 import httpx
 import pytest
@@ -226,6 +229,87 @@ async def test_where_nothing_can_be_written_that_is_told_and_nothing_is_lost(adm
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "configuration_read_only")
     assert (tmp_path / "hyperbridge.yaml").read_text("utf-8") == text
     assert await model(admin) == "twin"
+
+
+@pytest.fixture
+def own_disk(tmp_path):
+    """A file system of 64 KiB, where a link from the gateway's own folder leads to: its log is not there."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        mounted("-t", "tmpfs", "-o", "size=64k", "tmpfs", disk)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a file system")
+    (tmp_path / "hyperbridge.yaml").symlink_to(disk / "hyperbridge.yaml")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def mounted(*arguments: str | Path) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)
+
+
+def fill(disk: Path, free_pages: int) -> None:
+    """All but so many times 4 KiB."""
+    (disk / "free").write_bytes(b"x" * 4096 * free_pages)
+    with contextlib.suppress(OSError), (disk / "filling").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(b"x" * 4096)
+    (disk / "free").unlink()
+
+
+def leftovers(disk: Path) -> list[Path]:
+    return list(disk.rglob("*.new"))
+
+
+async def nothing_has_changed(admin, disk: Path, text: str, kept: list[str]) -> None:
+    assert await model(admin) == "second"
+    assert (disk / "hyperbridge.yaml").read_text("utf-8") == text
+    history = (await admin.get(f"{HERE}/history")).json()["data"]
+    assert [each["version"] for each in history] == kept
+    assert not leftovers(disk)
+    assert (await admin.get(HERE)).json()["faults"] == []
+
+
+async def test_on_a_disk_that_is_full_or_only_read_the_configuration_stays_and_that_is_told(
+    own_disk, text, tmp_path
+):
+    second, third = (text.replace("twin/twin", f"twin/{name}") for name in ("second", "third"))
+    async with (
+        gateway_of(text, tmp_path) as running,
+        httpx.AsyncClient(base_url=running.url, headers={"authorization": f"Bearer {ADMIN}"}) as admin,
+    ):
+        before = (await version(admin)).strip('"')
+        assert (await put(admin, second, await version(admin))).status_code == 200
+        for free_pages in (0, 1):  # one is enough for the new text, and not for the one before beside it
+            fill(own_disk, free_pages)
+            full = [
+                await put(admin, third, await version(admin)),
+                await admin.post(f"{HERE}/rollback", json={"version": before}),
+            ]
+            for answer in full:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_space")
+                assert "hyperbridge.yaml is full" in answer.json()["error"]["message"]
+            await nothing_has_changed(admin, own_disk, second, [before])
+            (own_disk / "filling").unlink()
+
+        mounted("-o", "remount,ro", own_disk)
+        read_only = await put(admin, third, await version(admin))
+        assert (read_only.status_code, read_only.json()["error"]["code"]) == (409, "configuration_read_only")
+        assert "its file system can only be read" in read_only.json()["error"]["message"]
+        await nothing_has_changed(admin, own_disk, second, [before])
+
+        mounted("-o", "remount,rw", own_disk)
+        assert (await put(admin, third, await version(admin))).status_code == 200
+        assert await model(admin) == "third"
+
+
+async def test_where_the_history_is_no_folder_it_is_empty(admin, tmp_path):
+    (tmp_path / "hyperbridge.yaml.history").write_text("in the way")
+    unknown = await admin.post(f"{HERE}/rollback", json={"version": "0" * 16})
+
+    assert (await admin.get(f"{HERE}/history")).json()["data"] == []
+    assert unknown.status_code == 404
 
 
 async def test_a_gateway_that_does_not_look_at_its_file_does_not_write_it_either(text, tmp_path):
