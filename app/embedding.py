@@ -15,6 +15,7 @@ from app.contracts import Call, Vector
 from app.decision import Encoding
 from app.encoder import Encoder
 from app.errors import Failure, UpstreamTimeout
+from app.journal import Record
 from app.outcomes import counts
 
 MOST_KEPT = 1000
@@ -47,14 +48,17 @@ class Embedding:
         self._secret = secrets.token_bytes(32)
         self._asking = 0
 
-    async def seen(self, call: Call) -> Call:
-        """The call, with its vector where one would help to choose."""
+    async def seen(self, call: Call, record: Record | None = None) -> Call:
+        """The call, with its vector where one would help to choose; the record is told how that went."""
         text = self._question(call)
         if not text:
             return call
         began = perf_counter()
         outcome, numbers = await self._made(text, call)
-        return replace(call, vector=Vector(outcome, numbers, perf_counter() - began))
+        vector = Vector(outcome, numbers, perf_counter() - began)
+        if record is not None:
+            record.encoded = replace(vector, numbers=())
+        return replace(call, vector=vector)
 
     async def _made(self, text: str, call: Call) -> _Made:
         key = self._key(text, call.caller.id)

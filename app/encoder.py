@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from app import vectors
+from app import config, vectors
 from app.attempts import Attempts, Upstreams
 from app.contracts import NO_WISHES, Call, Caller, Plan
 from app.errors import ClientLeft, Failure
 from app.journal import Reader, Record
 from app.operations import EMBEDDINGS
 from app.prices import Prices
-from app.routing.configured import ENCODER
+from app.routing.configured import ENCODER, encoder_plan
 from app.settling import settle
 from app.wire import Request
 
@@ -81,3 +81,14 @@ class Encoder:
             settle(call, record, self._prices)
             for reader in self._readers:
                 reader(record)
+
+
+def plan_of(name: str, settings: config.Config, upstreams: Upstreams) -> Plan:
+    """Where to ask for vectors of this name. Raises ValueError where that upstream makes none."""
+    plan = encoder_plan(name, settings)
+    upstream = plan.routes[0].upstream
+    if EMBEDDINGS.name not in upstreams.sources[upstream].operations:
+        raise ValueError(
+            f"the encoder {name!r} can make no vectors: {upstream!r} does not offer {EMBEDDINGS.path}"
+        )
+    return plan

@@ -7,16 +7,14 @@ from typing import TypeAlias
 
 from app.attempts import Attempts, Upstreams
 from app.contracts import Answer, Call, Limiter, Plan, Routing, Shadow
-from app.estimate import input_tokens
+from app.embedding import Embedding
 from app.following import Followed
 from app.journal import Record
 from app.overheard import Overheard
 from app.prices import Prices
 from app.rescue import Rescuing
 from app.routing.lens import lensed
-from app.usage import Usage
-
-_NOTHING = Usage()
+from app.settling import settle
 
 Shadowed: TypeAlias = Callable[[Shadow, Call, Record, Overheard | None], None]
 """Gets a call that is over and shall have a shadow; with its answer, where it had one."""
@@ -25,19 +23,22 @@ Shadowed: TypeAlias = Callable[[Shadow, Call, Record, Overheard | None], None]
 class Exchange:
     """Takes a call from permit to answer."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a call passes
         self,
         limiter: Limiter,
         routing: Routing,
         prices: Prices,
         upstreams: Upstreams,
         shadowed: Shadowed,
+        *,
+        embedding: Embedding | None = None,
     ) -> None:
         self._limiter = limiter
         self._routing = routing
         self._prices = prices
         self._upstreams = upstreams
         self._shadowed = shadowed
+        self._embedding = embedding
 
     @asynccontextmanager
     async def answer(self, call: Call, record: Record) -> AsyncGenerator[Answer]:
@@ -45,11 +46,9 @@ class Exchange:
 
         Entering raises whatever can still become an HTTP status.
         """
-        plan = self._routing.decide(call)
-        record.model = plan.routes[0].alias
-        record.decision = plan.decision
-        if plan.lens:
-            call = replace(call, request=lensed(call.request, call.operation, plan.lens))
+        if self._embedding is not None:
+            call = await self._embedding.seen(call, record)
+        call, plan = self._planned(call, record)
         heard: Overheard | None = None
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
@@ -68,11 +67,20 @@ class Exchange:
                     finally:
                         record.finish = followed.reading.finish
             finally:
-                record.usage, record.nano_usd = self._used(call, record)
+                settle(call, record, self._prices)
                 for attempt in record.attempts:
                     permit.settle(attempt.route.alias, attempt.usage, attempt.nano_usd)
                 if plan.shadow is not None:
                     self._shadowed(plan.shadow, call, record, heard)
+
+    def _planned(self, call: Call, record: Record) -> tuple[Call, Plan]:
+        """The plan, and the call with what the plan puts into its request."""
+        plan = self._routing.decide(call)
+        record.model = plan.routes[0].alias
+        record.decision = plan.decision
+        if plan.lens:
+            call = replace(call, request=lensed(call.request, call.operation, plan.lens))
+        return call, plan
 
     @asynccontextmanager
     async def aside(self, call: Call, plan: Plan, record: Record) -> AsyncGenerator[Answer]:
@@ -85,14 +93,4 @@ class Exchange:
                 finally:
                     record.finish = followed.reading.finish
         finally:
-            record.usage, record.nano_usd = self._used(call, record)
-
-    def _used(self, call: Call, record: Record) -> tuple[Usage, int]:
-        """What all attempts together have used, and what it cost in nano-dollars."""
-        usage, nano_usd = _NOTHING, 0
-        for attempt in record.attempts:
-            used = attempt.settle(lambda: input_tokens(call))
-            attempt.charge(self._prices.of(attempt.route))
-            usage = used if usage is _NOTHING else usage + used
-            nano_usd += attempt.nano_usd
-        return usage, nano_usd
+            settle(call, record, self._prices)

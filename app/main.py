@@ -70,11 +70,19 @@ def create_app(  # noqa: PLR0913 - what a worker is given
     )
     shadowing = Shadowing(
         lambda: in_force.term,
-        [metrics.read_shadow, ExchangeLog(sink, "shadow").read, *keeping.readers],
+        [metrics.read_aside, ExchangeLog(sink, "shadow").read, *keeping.readers],
         keeping.compared,
         metrics.splits.count_shadow,
     )
-    setups = Setups(counters, metrics, hash_key, limiter, listed=inventory.listed, shadowed=shadowing.begin)
+    setups = Setups(
+        counters,
+        metrics,
+        hash_key,
+        limiter,
+        listed=inventory.listed,
+        shadowed=shadowing.begin,
+        encoded=[metrics.read_aside, ExchangeLog(sink, "encoder").read, *keeping.readers],
+    )
     canaries = Canaries(lambda: in_force.setup.routing.canaries)
     learning = [setups.speeds.read, setups.conversations.read, canaries.read]
     readers = [metrics.read, ExchangeLog(sink).read, *learning, *keeping.readers]

@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.allowance import NANO_USD
+from app.choice_metrics import ChoiceMetrics
 from app.circuit_metrics import CircuitMetrics, Circuits
 from app.configuration_metrics import ConfigurationMetrics
 from app.errors import ClientLeft
@@ -42,7 +43,6 @@ TOKENS_PER_SECOND = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus-client reads."""
 
-NO_MODE = "none"
 NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
 
@@ -172,10 +172,6 @@ class Metrics:
             "hyperbridge_log_lines_lost", "Lines of the log that were lost since the start, as on a full disk.",
             registry=registry, multiprocess_mode="livesum",
         )  # fmt: skip
-        self._decisions = Counter(
-            "hyperbridge_decisions", "Modes of calls that had a choice, by who chose: `none` is no mode.",
-            ("mode", "by"), registry=registry,
-        )  # fmt: skip
         self._unwritten = Gauge(
             "hyperbridge_ledger_unwritten_requests", "Calls whose usage the database has not taken; 0 while it does.",
             registry=registry, multiprocess_mode="livesum",
@@ -183,16 +179,15 @@ class Metrics:
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
         self.models, self.splits = ModelMetrics(registry), SplitMetrics(registry)
-        self.scenes = SceneMetrics(registry)
+        self.scenes, self._choices = SceneMetrics(registry), ChoiceMetrics(registry)
         self._circuits, self._queues = CircuitMetrics(registry), QueueMetrics(registry)
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:
         """Count a closed record."""
-        if record.decision is not None:
-            self._decisions.labels(record.decision.mode or NO_MODE, record.decision.by).inc()
-            if record.decision.target:
-                self.splits.count(record.model, record.decision.target)
+        self._choices.read(record)
+        if record.decision is not None and record.decision.target:
+            self.splits.count(record.model, record.decision.target)
         upstream = record.route.upstream if record.route is not None else NO_MODEL
         bound = self._of(record, upstream)
         bound.requests.inc()
@@ -215,8 +210,8 @@ class Metrics:
         if record.failure is not None or len(record.attempts) > 1:
             self._read_attempts(record)
 
-    def read_shadow(self, record: Record) -> None:
-        """Count what a shadow used, under its own name: it is no request of a client's."""
+    def read_aside(self, record: Record) -> None:
+        """Count what a shadow or the router's encoder used, under its own name: it is no request of a client's."""
         usage, upstream = record.usage, record.attempts[0].route.upstream
         for kind, tokens in (
             ("input", usage.input_tokens),

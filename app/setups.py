@@ -1,7 +1,7 @@
 """From a configuration to a setup."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adapters import building
 from app import config
@@ -11,8 +11,11 @@ from app.bounds import Bounds
 from app.codecs.identity import Identity
 from app.contracts import Limiter
 from app.conversations import Conversations
+from app.embedding import Embedding
+from app.encoder import Encoder, plan_of
 from app.exchange import Exchange, Shadowed
 from app.hedging import Hedges
+from app.journal import Reader
 from app.limits import opening
 from app.limits.limited import Limited
 from app.metrics import Metrics
@@ -21,6 +24,7 @@ from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.routing.building import router
 from app.routing.listed import NOTHING, Listed
+from app.routing.router import Router
 from app.setup import Setup
 from app.speeds import Speeds
 
@@ -45,9 +49,10 @@ class Setups:
         *,
         listed: Callable[[], Listed] = _nothing,
         shadowed: Shadowed,
+        encoded: Sequence[Reader] = (),
     ) -> None:
         """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last, `shadowed`
-        gets the calls that have a shadow.
+        gets the calls that have a shadow, `encoded` read the records of what the router's encoder was asked.
         """
         self._counters = counters
         self._metrics = metrics
@@ -57,6 +62,7 @@ class Setups:
         self._hedges = Hedges()
         self._listed = listed
         self._shadowed = shadowed
+        self._encoded = encoded
         self.speeds = Speeds()
         self.conversations = Conversations()
 
@@ -71,15 +77,28 @@ class Setups:
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
+        upstreams = Upstreams(sources, Identity(), self._budgets, self._hedges)
+        embedding = self._embedding(settings, routing, upstreams, costs)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
             routing,
             costs,
-            Upstreams(sources, Identity(), self._budgets, self._hedges),
+            upstreams,
             self._shadowed,
+            embedding=embedding,
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
-        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
+        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing, embedding)
+
+    def _embedding(
+        self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices
+    ) -> Embedding | None:
+        wanted = settings.router.encoder
+        if wanted is None:
+            return None
+        plan = plan_of(wanted.model, settings, upstreams)
+        encoder = Encoder(plan, wanted.dimensions, upstreams, costs, self._encoded)
+        return Embedding(routing.question, encoder, routing.dimensions, wanted.timeout_seconds)
 
     def _limited(self, settings: config.Config, costs: Prices) -> Limited:
         return Limited(

@@ -56,8 +56,13 @@ class Routed(BaseModel):
     mode: str = Field(description="`none` where there is none.")
     by: str = Field(description="Who chose the mode.")
     rule: str | None = None
+    encoder: str | None = Field(
+        default=None, description="How it went with the encoder, where there was need of it."
+    )
     reason: str = Field(description="As the header x-hyperbridge-reason says it.")
-    probabilities: dict[str, float] = Field(description="Of each mode, where the classifier was asked.")
+    probabilities: dict[str, float] = Field(
+        description="Of each mode, where the classifier was asked; the encoder's, where it answered."
+    )
     words: list[str] = Field(description="What in the text spoke most for the mode, by the classifier.")
     policy: str | None = Field(default=None, description="What the candidates are ordered by.")
     candidates: list[CandidateShown] = Field(
@@ -92,6 +97,8 @@ def router(keys: Callers, in_force: InForce) -> APIRouter:
             wishes=wishes(headers, parsed),
         )
         await setup.bounds.check(call)
+        if setup.embedding is not None:
+            call = await setup.embedding.seen(call)
         return _routed(call, setup)
 
     return routes
@@ -114,6 +121,7 @@ def _routed(call: Call, setup: Setup) -> Routed:
         mode=decision.mode or "none",
         by=decision.by,
         rule=decision.rule or None,
+        encoder=decision.encoder,
         reason=decision.reason,
         probabilities=dict(choice.probabilities),
         words=list(explained.words),
