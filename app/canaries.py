@@ -21,14 +21,11 @@ class Canaries:
         self._on_trial = on_trial
 
     def read(self, record: Record) -> None:
-        if record.decision is None or record.decision.by != "canary":
-            return
-        canary = self._on_trial().get(record.model)
-        if canary is None:
-            return
         for attempt in record.attempts:
-            if attempt.route.reason == "canary" and canary.is_at(attempt.route):
-                _note(canary, attempt, streams=record.streams)
+            if attempt.route.reason == "canary":
+                canary = self._on_trial().get(attempt.route.alias)
+                if canary is not None and canary.is_at(attempt.route):
+                    _note(canary, attempt, streams=record.streams)
 
     def rolled_back(self) -> Mapping[str, bool]:
         """Of each name with a canary, whether that one is rolled back."""

@@ -13,4 +13,6 @@ class Conversations:
     def read(self, record: Record) -> None:
         decision, route = record.decision, record.route
         if decision is not None and route is not None and record.failure is None:
-            self.kept.keep(decision.conversation, Choice(decision.mode, route.upstream, route.model))
+            self.kept.keep(
+                decision.conversation, Choice(decision.mode, route.upstream, route.model, route.alias)
+            )

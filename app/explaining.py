@@ -27,6 +27,7 @@ from app.wishes import wishes
 
 _ANYBODY = Caller("anybody")
 _LIKELIEST = 3
+_SHARED = ("split", "canary")
 
 
 def add(
@@ -115,10 +116,17 @@ def lines(explanation: Explanation) -> Iterator[str]:
     if explanation.failure is not None:
         yield f"refused     {explanation.failure.message}"
     if plan is not None:
-        yield f"goes to     {', then '.join(f'{route.upstream}/{route.model}' for route in plan.routes)}"
+        yield f"goes to     {', then '.join(map(_place, plan.routes))}"
+        if plan.shadow is not None:
+            yield f"shadow      {_place(plan.shadow.route)}"
         members = ", ".join(f"{name} {value.decode()}" for name, value in plan.routes[0].defaults.items())
         yield f"with        {members or 'no parameters'}; thinking {plan.routes[0].thinking}"
         yield f"lens        {len(plan.lens)} characters"
+
+
+def _place(route: Route) -> str:
+    """Where it goes; why, where a share of the name's calls goes there."""
+    return f"{route.upstream}/{route.model}{f' ({route.reason})' if route.reason in _SHARED else ''}"
 
 
 def _told(candidate: Candidate) -> str:

@@ -187,7 +187,8 @@ class Metrics:
         """Count a closed record."""
         self._choices.read(record)
         if record.decision is not None and record.decision.target:
-            self.splits.count(record.model, record.decision.target)
+            name = record.attempts[0].route.alias if record.attempts else record.model
+            self.splits.count(name, record.decision.target)
         upstream = record.route.upstream if record.route is not None else NO_MODEL
         bound = self._of(record, upstream)
         bound.requests.inc()

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from app.contracts import Call, Plan
+from app.contracts import Call, Plan, Route
 from app.decision import VERSION, Candidate, Decision
 from app.keys import Callers
 from app.operations import CHAT, COMPLETIONS, RESPONSES, Operation
@@ -72,6 +72,7 @@ class Routed(BaseModel):
     template: str | None = None
     lens_characters: int = Field(description="Of the text that the system's begins with.")
     routes: list[RouteShown] = Field(description="In the order in which they are tried.")
+    shadow: RouteShown | None = Field(default=None, description="What would get a copy of the call.")
     error: ErrorDetail | None = Field(default=None, description="What a call would be refused with.")
 
 
@@ -131,6 +132,7 @@ def _routed(call: Call, setup: Setup) -> Routed:
         template=decision.template or None,
         lens_characters=len(explained.plan.lens) if explained.plan is not None else 0,
         routes=_routes(explained.plan),
+        shadow=_shadow(explained.plan),
         error=_error(explained),
     )
 
@@ -149,16 +151,21 @@ def _candidate(each: Candidate) -> CandidateShown:
 def _routes(plan: Plan | None) -> list[RouteShown]:
     if plan is None:
         return []
-    return [
-        RouteShown(
-            upstream=route.upstream,
-            model=route.model,
-            reason=route.reason,
-            members=_values(route.defaults),
-            thinking=route.thinking,
-        )
-        for route in plan.routes
-    ]
+    return [_route(route) for route in plan.routes]
+
+
+def _shadow(plan: Plan | None) -> RouteShown | None:
+    return None if plan is None or plan.shadow is None else _route(plan.shadow.route)
+
+
+def _route(route: Route) -> RouteShown:
+    return RouteShown(
+        upstream=route.upstream,
+        model=route.model,
+        reason=route.reason,
+        members=_values(route.defaults),
+        thinking=route.thinking,
+    )
 
 
 def _values(members: Mapping[str, bytes]) -> dict[str, Any]:

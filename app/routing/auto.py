@@ -8,10 +8,20 @@ from typing import Protocol
 
 from app import config
 from app.config.routing import Task
-from app.contracts import Call, Caller, Plan, Wishes
+from app.contracts import Call, Caller, Plan, Route, Wishes
 from app.decision import Candidate, Decision
 from app.errors import BadRequest, ForbiddenModel, NoModelFits
-from app.routing.candidates import DOUBTS, FORBIDDEN, TASKS_OF, Need, Offer, Order, Outlook, candidates
+from app.routing.candidates import (
+    DOUBTS,
+    FORBIDDEN,
+    TASKS_OF,
+    Need,
+    Offer,
+    Order,
+    Outlook,
+    candidates,
+    objections,
+)
 from app.routing.catalogue import Entry
 from app.routing.features import Features, features
 from app.routing.kept import Choice, Kept
@@ -62,10 +72,11 @@ class Head(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A decision, and the models that will be tried, best first."""
+    """A decision, and the models that will be tried, best first; `need` is what it was made for."""
 
     decision: Decision
     offers: Sequence[Offer]
+    need: Need
 
     @property
     def plan(self) -> Plan:
@@ -135,7 +146,17 @@ class Auto:
         mode = self._modes.get(decision.mode)
         lora = mode.lora if mode is not None else None
         fitting = [self._adapted(self._offer(each.name), lora) for each in self._fitting(decision)]
-        return Chosen(decision, fitting)
+        return Chosen(decision, fitting, self._need(call, seen, mode, lens))
+
+    def may_stand_in(self, route: Route, chosen: Chosen) -> bool:
+        """Whether this route may answer in the place of the first one that was chosen: nothing speaks against it, and no
+        adapter of the mode's is asked for there.
+        """
+        first = chosen.offers[0]
+        if first.plan is not self._offered[first.name]:
+            return False
+        offer = self._known(first.name, replace(first.plan, routes=(route,)))
+        return not any(objections(offer, chosen.need, self._outlook))
 
     def decide(self, call: Call, seen: Features, now: datetime, lens: str | None = None) -> Decision:
         """The decision alone, also where no model fits."""
@@ -237,8 +258,10 @@ class Auto:
         return [self._offer(name) for name in (self._general if listed is None else listed)]
 
     def _offer(self, name: str) -> Offer:
+        return self._known(name, self._offered[name])
+
+    def _known(self, name: str, plan: Plan) -> Offer:
         """A LoRA adapter that is not in the catalogue can what its base can."""
-        plan = self._offered[name]
         route = plan.routes[0]
         entry = self._entry(route.model)
         if entry is None:
@@ -260,15 +283,7 @@ class Auto:
         """With the conversation's own model first, unless another one is better by more than the margin."""
         if before is None:
             return found
-        lora = mode.lora if mode is not None else None
-        own = next(
-            (
-                each
-                for each in found
-                if each.upstream == before.upstream and before.model in {each.model, lora}
-            ),
-            None,
-        )
+        own = _own(found, before, mode.lora if mode is not None else None)
         if own is None or own.against or found[0].score - own.score > self._settings.margin:
             return found
         kept = replace(own, reasons=(*own.reasons, "the conversation's own"))
@@ -286,6 +301,14 @@ def _is_open(call: Call, decision: Decision) -> bool:
     """Whether neither the client, a rule, the classifier nor the conversation so far knew a mode, where words are said."""
     is_unknown = decision.by == "default" or (decision.by == "conversation" and not decision.mode)
     return is_unknown and call.operation.dialect != "plain"
+
+
+def _own(found: Sequence[Candidate], before: Choice, lora: str | None) -> Candidate | None:
+    """The model that answered before, else the name under which another one did that gets a share of its calls."""
+    for each in found:
+        if each.upstream == before.upstream and before.model in {each.model, lora}:
+            return each
+    return next((each for each in found if each.name == before.name), None)
 
 
 def refusal(rejected: Sequence[Candidate]) -> ForbiddenModel | NoModelFits:

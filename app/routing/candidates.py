@@ -140,7 +140,7 @@ def _candidate(offer: Offer, need: Need, order: Order, outlook: Outlook) -> Cand
         route.model,
         round(_score(scores, order), 4),
         (why_quality, why_seconds, cost),
-        tuple(_against(offer, need, price, outlook)),
+        tuple(objections(offer, need, outlook)),
     )
 
 
@@ -180,7 +180,7 @@ def _seconds(entry: Entry | None, speed: Speed | None, tokens: int) -> tuple[flo
     return seconds, f"about {seconds:.1f} s ({how})"
 
 
-def _against(offer: Offer, need: Need, price: Price | None, outlook: Outlook) -> Iterator[str]:
+def objections(offer: Offer, need: Need, outlook: Outlook) -> Iterator[str]:
     """What keeps this model from answering the call."""
     route = offer.route
     if not need.caller.may_use(offer.name):
@@ -191,6 +191,7 @@ def _against(offer: Offer, need: Need, price: Price | None, outlook: Outlook) ->
     yield from _unable(offer.entry, card, need)
     yield from _too_long(offer, card, need)
     most = min((bound.amount for bound in need.caller.allowance.usd), default=None)
+    price = None if most is None else outlook.price(route)
     nano_usd = 0 if price is None else price.cost(need.reserved(route))
     if most is not None and nano_usd > most:
         yield f"costs about ${nano_usd / _NANO:.4f}, more than the key's whole budget of ${most / _NANO:.4f}"

@@ -8,11 +8,12 @@ MOST_CONVERSATIONS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A mode ("" is none), an upstream, and its own name for the model that answered."""
+    """A mode ("" is none), an upstream, and its own name for the model that answered; `name` is the configured one."""
 
     mode: str
     upstream: str
     model: str
+    name: str = ""
 
 
 class Kept:

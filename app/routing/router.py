@@ -57,8 +57,7 @@ class Router:
         """The routes to try, and how far to go. Raises UnknownModel, ForbiddenModel, NoModelFits and BadRequest."""
         if not self._is_auto(call.request.model):
             return self._whole(call, self._named(call, call.request.model))
-        chosen = self._auto.choose(call, datetime.now(UTC))
-        return self._whole(call, self._chosen(call, chosen))
+        return self._whole(call, self._chosen(call))
 
     @property
     def dimensions(self) -> int:
@@ -110,15 +109,29 @@ class Router:
         if not self._is_auto(name):
             return _followed(plan, _heads(self._named(call, name)))
         try:
-            chosen = self._chosen(call, self._auto.choose(call, datetime.now(UTC), plan.lens))
+            chosen = self._chosen(call, plan.lens)
         except NoModelFits:  # the others may do
             return plan
         decision = replace(plan.decision or Decision(by="client"), fallback=chosen.decision)
         return replace(_followed(plan, chosen.routes), decision=decision)
 
-    def _chosen(self, call: Call, chosen: Chosen) -> Plan:
-        plan = self._in_manner(chosen.plan, replace(call.wishes, mode=chosen.decision.mode), NO_WISHES)
+    def _chosen(self, call: Call, lens: str | None = None) -> Plan:
+        """What `auto` chooses; `lens` is put into the request where this is not the mode's."""
+        chosen = self._auto.choose(call, datetime.now(UTC), lens)
+        asked = replace(call.wishes, mode=chosen.decision.mode)
+        plan = self._in_manner(self._divided(call, chosen), asked, NO_WISHES)
         return replace(plan, routes=distinct(plan.routes))
+
+    def _divided(self, call: Call, chosen: Chosen) -> Plan:
+        """The plan as the calls of the name that was chosen first are divided, as if that had been asked for; where its
+        target cannot take this call, its own model does.
+        """
+        own = chosen.plan
+        splits = self._splits.get(chosen.offers[0].name)
+        plan = own if splits is None else splits.of(call, own)
+        if plan.routes is own.routes or self._auto.may_stand_in(plan.routes[0], chosen):
+            return plan
+        return replace(plan, routes=own.routes, decision=own.decision)
 
     def _named(self, call: Call, name: str) -> Plan:
         plan = self._names.plan(call.caller, name)

@@ -20,7 +20,7 @@ def test_the_model_that_answered_is_kept_with_the_mode():
     conversations = Conversations()
     conversations.read(record())
 
-    assert conversations.kept.of("c") == Choice("code", "up", "second")
+    assert conversations.kept.of("c") == Choice("code", "up", "second", "second")
 
 
 def test_a_call_that_failed_or_that_nobody_chose_for_leaves_nothing():

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import config
+from app.canaries import Canaries
 from app.contracts import Caller, Plan
-from app.explaining import Written
-from app.operations import EMBEDDINGS
+from app.explaining import Written, explained, lines
+from app.journal import Attempt, Record
+from app.operations import CHAT, EMBEDDINGS
 from app.prices import prices
 from app.routing.building import router
-from app.routing.kept import Kept
+from app.routing.features import features
+from app.routing.kept import Choice, Kept
 from app.routing.listed import NOTHING
 from app.routing.router import Router
 from app.routing.splits import place
@@ -29,11 +32,21 @@ models:
 MANY = 10_000
 
 
-def routing(folder, model: str) -> Router:
+def of(folder, text: str, kept: Kept | None = None) -> Router:
     file = folder / "hyperbridge.yaml"
-    file.write_text(f"{HEAD}  main: {{upstream: demo, model: own, {model}}}\n")
+    file.write_text(text)
     settings = config.load(file, {})
-    return router(settings, lambda: NOTHING, Written(prices(settings)), Kept())
+    return router(settings, lambda: NOTHING, Written(prices(settings)), kept or Kept())
+
+
+def routing(folder, model: str) -> Router:
+    return of(folder, f"{HEAD}  main: {{upstream: demo, model: own, {model}}}\n")
+
+
+def alone(folder, model: str) -> Router:
+    """Where `auto` has nothing else to choose."""
+    head = HEAD[: HEAD.index("  old:")]
+    return of(folder, f"{head}  main: {{upstream: demo, model: own, {model}}}\n")
 
 
 def said(number: int, **members: object):
@@ -185,7 +198,96 @@ def test_a_shadow_gets_its_own_share_under_a_name_of_its_own(tmp_path):
     assert (shadows[0].name, shadows[0].concurrent, shadows[0].keep_text) == ("main", 2, True)
 
 
+@pytest.mark.parametrize("model", ["main", "auto"])
+def test_an_explanation_names_who_gets_the_call_and_which_shadow_it_has(tmp_path, model):
+    alone(tmp_path, "canary: {to: demo/new, share: 1}, shadow: {to: demo/third, share: 1}")
+    told = list(lines(explained(config.load(tmp_path / "hyperbridge.yaml", {}), asking("x", model))))
+
+    assert "mode        none (by canary)" in told
+    assert "goes to     demo/new (canary), then demo/own" in told
+    assert "shadow      demo/third" in told
+
+
 def test_a_key_for_the_name_is_enough(tmp_path):
     router = routing(tmp_path, "split: [{to: new, share: 1}]")
     asked = call(asking("x", "main"), caller=Caller("front", frozenset({"main"})))
     assert first(router.decide(asked)) == "new"
+
+
+def test_what_auto_chooses_is_divided_as_if_it_had_been_asked_for_by_its_name(tmp_path):
+    router = alone(
+        tmp_path,
+        "canary: {to: demo/new, share: 0.3}, split: [{to: demo/old, share: 0.3}], fallbacks: [demo/spare]",
+    )
+    found = set()
+    for number in range(60):
+        chosen = router.decide(call(asking(f"question {number}")))
+        named = router.decide(said(number))
+        found.add(first(chosen))
+        assert [route.model for route in chosen.routes] == [route.model for route in named.routes]
+        assert {route.alias for route in chosen.routes} == {"main"}
+        assert chosen.decision is not None
+        assert [each.model for each in chosen.decision.candidates] == ["own"]
+        if named.decision is not None:
+            assert chosen.routes[0] == named.routes[0]
+            assert (chosen.decision.by, chosen.decision.target) == (named.decision.by, named.decision.target)
+    assert found == {"new", "old", "own"}
+
+
+def test_a_shadow_hears_what_auto_chooses_in_its_mode(tmp_path):
+    router = alone(tmp_path, "shadow: {to: demo/new, share: 1}")
+    plan = router.decide(call(asking("x", hyperbridge={"mode": "metrics"})))
+
+    assert plan.shadow is not None
+    assert plan.shadow.route.model == "new"
+    assert plan.shadow.route.defaults == plan.routes[0].defaults != {}
+
+
+def test_auto_leaves_a_call_that_the_target_cannot_take_to_the_names_own_model(tmp_path):
+    router = alone(
+        tmp_path, "split: [{to: demo/Qwen2.5-Math-7B-Instruct, share: 1}], shadow: {to: demo/new, share: 1}"
+    )
+    short, long = router.decide(call(asking("x"))), router.decide(call(asking("x" * 40_000)))
+
+    assert [route.model for route in short.routes] == ["Qwen2.5-Math-7B-Instruct", "own"]
+    assert [route.model for route in long.routes] == ["own"]
+    assert long.decision is not None
+    assert (long.decision.by, long.decision.target) == ("default", "")
+    assert long.shadow is not None
+
+
+def test_a_conversation_that_a_target_answered_keeps_the_name(tmp_path):
+    kept = Kept()
+    models = "{main: {upstream: demo, model: own, split: [{to: demo/new, share: 1}]}, better: demo/better}"
+    router = of(
+        tmp_path, f"upstreams: {{demo: {{kind: demo}}}}\nrouter: {{learned: false}}\nmodels: {models}\n", kept
+    )
+    asked = call(asking("x", hyperbridge={"conversation": "c"}))
+    conversation = features(asked).conversation
+
+    kept.keep(conversation, Choice("", "demo", "new", "better"))
+    assert first(router.decide(asked)) == "better"
+    kept.keep(conversation, Choice("", "demo", "new", "main"))
+    assert first(router.decide(asked)) == "new"
+
+
+def test_a_client_that_falls_back_to_a_name_gets_its_share_and_then_its_own_model(tmp_path):
+    router = routing(tmp_path, "canary: {to: new, share: 1}, fallbacks: [old]")
+    plan = router.decide(call(asking("x", "demo/other", models=["main"])))
+
+    assert [route.model for route in plan.routes] == ["other", "new", "own"]
+    assert [route.reason for route in plan.routes[1:]] == ["canary", "a fallback that the client named"]
+
+
+def test_a_canary_is_judged_by_its_attempts_whoever_answered_in_the_end(tmp_path):
+    router = routing(tmp_path, "canary: {to: new, share: 1, least_calls: 3}")
+    canaries = Canaries(lambda: router.canaries)
+    for _ in range(3):
+        plan = router.decide(call(asking("x", "main", models=["demo/other"])))
+        record = Record("id", CHAT, 0.0)
+        record.decision, record.model = plan.decision, "demo/*"
+        record.attempts = [Attempt(plan.routes[0], "first"), Attempt(plan.routes[-1], "fallback")]
+        record.attempts[0].outcome, record.attempts[1].outcome = "upstream_broken", "ok"
+        canaries.read(record)
+
+    assert router.canaries["main"].verdict == "3 of 3 attempts failed"

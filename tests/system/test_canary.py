@@ -52,6 +52,19 @@ async def metric(client: httpx.AsyncClient, name: str) -> float:
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
 
 
+async def test_a_canary_is_judged_by_what_auto_sends_to_it_too(upstream, tmp_path):
+    yaml = configuration(upstream[1], "to: 'trial/new?status=500', share: 1, least_calls: 10")
+    async with gateway_of(yaml, tmp_path) as gateway, client_of(gateway) as client:
+        for number in range(10):
+            answer = await client.post(CHAT, json=body(number) | {"model": "auto"})
+            assert (answer.status_code, answer.headers["x-hyperbridge-model"]) == (200, "steady")
+        told = await check(client)
+        counted = await metric(client, 'hyperbridge_split_total{model="main"')
+
+    assert told["state"] == "degraded"
+    assert 0 < counted < 10
+
+
 async def test_a_canary_that_fails_every_call_is_rolled_back_and_no_client_sees_it(
     upstream, tmp_path, caplog
 ):

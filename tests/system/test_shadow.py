@@ -80,6 +80,18 @@ async def test_both_answers_are_written_down_side_by_side(upstream, tmp_path, st
     assert row["shadow_seconds"] > 0
 
 
+async def test_what_auto_chooses_has_its_shadow_and_a_dry_run_names_it(upstream, tmp_path):
+    yaml = configuration(upstream[1], "to: twin/other")
+    async with gateway_of(yaml, tmp_path) as gateway, client_of(gateway) as client:
+        told = (await client.post("/v1/route", json=body("auto"))).json()
+        answer = await client.post(CHAT, json=body("auto"))
+        (row,) = await compared(tmp_path)
+
+    assert told["shadow"]["model"] == "other"
+    assert answer.headers["x-hyperbridge-route"] == row["alias"] == "main"
+    assert (row["own_model"], row["shadow_model"]) == ("own", "other")
+
+
 async def test_texts_are_kept_where_the_configuration_says_so(upstream, tmp_path):
     yaml = configuration(upstream[1], "to: 'twin/other?chunks=2', keep_text: true")
     async with gateway_of(yaml, tmp_path) as gateway, client_of(gateway) as client:
