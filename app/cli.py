@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import config, explaining, logs, server, shadow_commands
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     router = commands.add_parser("router", help="explain, train and measure how modes and models are chosen")
     actions = router.add_subparsers(required=True, metavar="action")
     explaining.add(actions, _add_config, _load)
-    router_commands.add(actions)
+    router_commands.add(actions, router_commands.Means(_add_config, _load, _embedded))
     shadow_commands.add(actions, _add_config, _load)
 
     twin = commands.add_parser(
@@ -89,6 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=lambda _: print(VERSION))
     return parser
+
+
+def _embedded(
+    settings: config.Config,
+    name: str,
+    dimensions: int | None,
+    texts: Sequence[str],
+    tell: Callable[[str], None],
+) -> tuple[str, Sequence[Sequence[float]]]:
+    from app.encoder_asking import embedded  # noqa: PLC0415 - few train, and it knows all upstreams
+
+    return embedded(settings, name, dimensions, texts, tell)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

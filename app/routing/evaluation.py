@@ -1,6 +1,6 @@
 """How well a classifier does on texts whose label is known, and its report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.routing import measures
 from app.routing.classifier import NONE, Classifier
+from app.routing.encoder import Head
 from app.routing.examples import Example
 from app.routing.ngrams import grams
 
@@ -28,11 +29,34 @@ class Evaluated:
 
 def evaluate(classifier: Classifier, examples: Sequence[Example]) -> Evaluated:
     """Every label must be one of the classifier's."""
-    places = {label: place for place, label in enumerate(classifier.labels)}
-    truth = np.array([places[example.label] for example in examples])
     likely = np.stack([classifier.probabilities(grams(example.text)) for example in examples])
-    told = (likely.max(axis=1) >= classifier.threshold) & (likely.argmax(axis=1) != places.get(NONE, -1))
-    return Evaluated(classifier.labels, truth, likely, told)
+    return _evaluated(classifier, likely, examples)
+
+
+def evaluate_encoder(
+    head: Head, vectors: Sequence[Sequence[float]], examples: Sequence[Example]
+) -> Evaluated:
+    """By the vector of each example."""
+    return _evaluated(head, head.probabilities(vectors), examples)
+
+
+def in_turn(first: Evaluated, second: Evaluated) -> Evaluated:
+    """By the first, and by the second where that one abstains; both must have the same labels."""
+    return Evaluated(
+        first.labels,
+        first.truth,
+        np.where(first.told[:, None], first.likely, second.likely),
+        first.told | second.told,
+    )
+
+
+def _evaluated(
+    judge: Classifier | Head, likely: NDArray[np.float64], examples: Sequence[Example]
+) -> Evaluated:
+    places = {label: place for place, label in enumerate(judge.labels)}
+    truth = np.array([places[example.label] for example in examples])
+    told = (likely.max(axis=1) >= judge.threshold) & (likely.argmax(axis=1) != places.get(NONE, -1))
+    return Evaluated(judge.labels, truth, likely, told)
 
 
 def told(found: Evaluated, seconds: float) -> str:
@@ -40,21 +64,39 @@ def told(found: Evaluated, seconds: float) -> str:
     return "\n".join([*_figures(found, seconds), "", *_calibration(found), "", *_confusion(found)])
 
 
+def compared(found: Mapping[str, Evaluated]) -> str:
+    """The figures of several side by side, for a person."""
+    columns = [dict(_measured(each)) for each in found.values()]
+    rows = ([name, *(column.get(name, ("-", ""))[0] for column in columns)] for name in columns[0])
+    lines = [["", *found], *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
+
+
 def _figures(found: Evaluated, seconds: float) -> Iterator[str]:
     count = len(found.truth)
+    yield f"texts        {count}"
+    for name, (figure, meaning) in _measured(found):
+        yield f"{name:<13}{figure}  {meaning}".rstrip()
+    yield f"a decision   {seconds / count * 1e6:.0f} us"
+
+
+def _measured(found: Evaluated) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each measure's name, its figure, and what that says."""
     named = np.array([label != NONE for label in found.labels])[found.truth]
     right = found.likely.argmax(axis=1) == found.truth
-    yield f"texts        {count}"
-    yield f"accuracy     {measures.accuracy(found.truth, found.likely):.1%}"
-    yield f"macro-F1     {measures.macro_f1(found.truth, found.likely):.3f}"
-    yield f"ECE          {measures.calibration_error(found.truth, found.likely):.3f}"
+    yield "accuracy", (f"{measures.accuracy(found.truth, found.likely):.1%}", "")
+    yield "macro-F1", (f"{measures.macro_f1(found.truth, found.likely):.3f}", "")
+    yield "ECE", (f"{measures.calibration_error(found.truth, found.likely):.3f}", "")
     if named.any():
-        yield f"coverage     {found.told[named].mean():.1%}  of the texts with a label are told one"
+        yield "coverage", (f"{found.told[named].mean():.1%}", "of the texts with a label are told one")
     if found.told.any():
-        yield f"when told    {right[found.told].mean():.1%}  right"
+        yield "when told", (f"{right[found.told].mean():.1%}", "right")
     if not named.all():
-        yield f"abstained    {1 - found.told[~named].mean():.1%}  of the texts of {NONE!r}"
-    yield f"a decision   {seconds / count * 1e6:.0f} us"
+        yield "abstained", (f"{1 - found.told[~named].mean():.1%}", f"of the texts of {NONE!r}")
 
 
 def _calibration(found: Evaluated) -> Iterator[str]:
