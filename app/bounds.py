@@ -14,8 +14,9 @@ from operator import countOf
 
 from app.contracts import Call
 from app.errors import BadRequest, PromptTooLong
-from app.estimate import BYTES_A_TOKEN, input_tokens
+from app.estimate import input_tokens
 from app.operations import Dialect
+from app.prompt import BYTES_A_TOKEN, IMAGE_TOKENS
 from app.wire import Members
 
 _MESSAGES: Mapping[Dialect, str] = {"chat": "messages", "messages": "messages", "responses": "input"}
@@ -57,11 +58,7 @@ class Bounds:
             own = self._of_models.get(name)
             if own is not None and (bound is None or own < bound):
                 bound, setting = own, f"models.{name}.max_prompt_tokens"
-        if (
-            bound is not None
-            and len(members.body) > bound * _LEAST_BYTES_A_TOKEN
-            and (found := input_tokens(call)) > bound
-        ):
+        if bound is not None and _most_tokens(members.body) > bound and (found := input_tokens(call)) > bound:
             raise PromptTooLong(
                 f"The prompt has about {found} tokens; at most {bound} are allowed ({setting}). Make it shorter."
             )
@@ -88,6 +85,11 @@ class Bounds:
                 f"{name!r} has at least {found} items; at most {self._messages} are allowed (server.max_messages).",
                 param=name,
             )
+
+
+def _most_tokens(body: bytes) -> int:
+    """Of a prompt in such a body: each image is an object."""
+    return len(body) // _LEAST_BYTES_A_TOKEN + IMAGE_TOKENS * body.count(b"{")
 
 
 async def _up_to(most: int, counts: Iterator[int]) -> int:

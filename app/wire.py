@@ -6,8 +6,8 @@ changing the model's name rewrites only those bytes.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -54,6 +54,7 @@ class Members:
 
     body: bytes
     spans: Mapping[str, tuple[int, int]]
+    _found: dict[object, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def of(cls, body: bytes) -> "Members":
@@ -72,6 +73,13 @@ class Members:
         """A member's value, decoded; None where it is absent."""
         raw = self.raw(name)
         return None if raw is None else msgspec.json.decode(raw)
+
+    def once(self, find: Callable[["Members"], T]) -> T:
+        """What this function finds in them, which is asked once: neither of the two ever changes."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        found: T = self._found[find]
+        return found
 
     def without(self, names: Collection[str]) -> "Members":
         """The object without these members; the values of the others stay as they were, byte for byte."""

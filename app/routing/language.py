@@ -1,6 +1,7 @@
 """Which language a text is in: by its script, and among those of the Latin one by its commonest words. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 _LOOKED_AT = 2000
@@ -20,7 +21,6 @@ _SCRIPTS: Mapping[str, re.Pattern[str]] = {
     "hi": re.compile("[\u0900-\u097f]"),
     "th": re.compile("[\u0e00-\u0e7f]"),
 }
-_LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 _LEAST_SHARE = 0.15
 """Of the letters: text about code or markets is full of Latin names in any script."""
@@ -42,15 +42,16 @@ _WORDS = {code: frozenset(words.split()) for code, words in _COMMON.items()}
 def language(text: str) -> str:
     """Two letters (ISO 639-1); "" where there is too little to tell."""
     head = text[:_LOOKED_AT]
-    letters = len(_LETTER.findall(head))
-    if not letters:
+    words = _WORD.findall(head)
+    if not words:
         return ""
     if not head.isascii():
+        letters = "".join(words)
         for code, script in _SCRIPTS.items():
-            least = letters * _LEAST_SHARE if code not in {"ja", "uk"} else letters * _LEAST_SHARE / 5
-            if len(script.findall(head)) > least:
+            least = len(letters) * (_LEAST_SHARE if code not in {"ja", "uk"} else _LEAST_SHARE / 5)
+            if len(script.findall(letters)) > least:
                 return code
-    words = _WORD.findall(head.casefold())
-    hits = {code: sum(word in common for word in words) for code, common in _WORDS.items()}
+    found = Counter(map(str.casefold, words))
+    hits = {code: sum(map(found.__getitem__, common)) for code, common in _WORDS.items()}
     best = max(hits, key=lambda code: hits[code])
     return best if hits[best] else "en" if head.isascii() else ""

@@ -159,6 +159,15 @@ def test_a_prompt_is_bounded_by_its_tokens_and_the_tighter_bound_is_named():
     assert (told.value.status, told.value.code) == (400, "context_length_exceeded")
 
 
+def test_images_of_a_short_body_are_bounded_by_their_tokens():
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": [image] * 3}]}).encode()
+
+    assert not is_refused(Bounds(100, 100, 3000), body)
+    with pytest.raises(PromptTooLong, match="about 3000 tokens"):
+        check(Bounds(100, 100, 2999), call(body))
+
+
 def test_a_prompt_in_tokens_is_counted_by_its_tokens():
     body = json.dumps({"model": "m", "prompt": list(range(300, 420))}).encode()
 

@@ -167,8 +167,8 @@ def test_a_prompt_has_the_tokens_of_all_that_its_operation_names_as_text(operati
 
 
 def test_what_is_no_text_of_a_prompt_has_no_tokens():
-    image = {"type": "image_url", "image_url": {"url": WORDS}}
-    asked = call(messages=[{"content": [image]}], input=[], metadata={"content": WORDS})
+    sound = {"type": "input_audio", "input_audio": {"data": WORDS}}
+    asked = call(messages=[{"content": [sound]}], input=[], metadata={"content": WORDS})
 
     assert estimate.input_tokens(asked) == 0
 

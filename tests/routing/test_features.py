@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.contracts import Caller
+from app.nodes import SHORT_BYTES
 from app.operations import COMPLETIONS, MESSAGES, RESPONSES
-from app.routing.features import MOST_CHARACTERS, features, shown
+from app.routing.features import features, shown
 from app.routing.language import language
 from app.usage import MAX_TOKENS
 from tests.routing.asking import asking, call
@@ -85,6 +86,19 @@ def test_an_image_that_a_tool_answered_with_is_seen():
     assert features(call(body, MESSAGES)).images == 1
 
 
+@pytest.mark.parametrize("rest", ["", "word " * 20_000])
+def test_what_a_long_request_asks_for_is_seen_as_in_a_short_one(rest):
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"description": rest}}}
+    tool = {"type": "function", "function": {"name": "x", "description": rest}}
+    seen = features(call(asking(rest + "why?", response_format=schema, tools=[tool])))
+    responses = features(call({"model": "auto", "input": "x", "text": {"format": schema}}, RESPONSES))
+
+    assert seen.tools
+    assert seen.structured
+    assert responses.structured
+    assert seen.text.endswith("why?")
+
+
 @pytest.mark.parametrize(
     "text", ["look:\n```python\nprint(1)\n```", "Traceback (most recent call last):\n  x"]
 )
@@ -99,7 +113,7 @@ def test_a_backtick_in_a_sentence_is_no_block_of_code():
 @pytest.mark.parametrize("space", ["\n", "\r\n", " ", "\t", " \n"])
 def test_white_space_without_end_takes_no_time(space):
     began = perf_counter()
-    seen = features(call(asking(space * MOST_CHARACTERS)))
+    seen = features(call(asking(space * SHORT_BYTES)))
 
     assert not seen.code
     assert perf_counter() - began < 2
@@ -173,7 +187,7 @@ def test_no_list_of_messages_is_too_odd_to_be_seen(messages):
     except UnicodeEncodeError:
         return
 
-    assert len(seen.text) <= MOST_CHARACTERS
+    assert len(seen.text) <= SHORT_BYTES
 
 
 @pytest.mark.parametrize(
