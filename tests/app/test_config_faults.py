@@ -128,6 +128,10 @@ def faults(tmp_path, monkeypatch):
             "2:52: models.a.fallbacks[0]: must be another model than the one that it stands in for",
         ),
         (
+            DEMO + "models: {fast: demo/x}\nrouter: {encoder: {model: fsat, file: a.npz}}",
+            "3:27: router.encoder.model: 'fsat' is neither a model nor upstream/model; did you mean 'fast'?",
+        ),
+        (
             DEMO + "models: {fast: demo/x, a: {upstream: demo, model: x, split: [{to: fsat, share: 0.1}]}}",
             "2:67: models.a.split[0].to: 'fsat' is neither a model nor upstream/model; did you mean 'fast'?",
         ),

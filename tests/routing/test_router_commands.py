@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.routing.encoder import load
 from app.routing.examples import Example, read
 from tests.support.process import run
 
@@ -163,3 +164,85 @@ def test_the_same_example_twice_counts_once(folder: Path):
     (folder / "a.jsonl").write_text('{"text": "Hi  you", "label": "x"}\n{"text": "hi you", "label": "x"}\n')
 
     assert read([folder / "a.jsonl"]) == [Example("Hi  you", "x")]
+
+
+@pytest.fixture
+def encoded(folder: Path) -> Path:
+    """A folder whose configuration has an encoder, which the file beside it was trained with."""
+    (folder / "hyperbridge.yaml").write_text(
+        "upstreams: {demo: {kind: demo}, texts: {kind: openai, url: 'http://127.0.0.1:9/v1', speaks: [chat]}}\n"
+        "models: {demo: demo/demo}\n"
+        "router: {encoder: {model: demo, file: made.npz}}\n"
+    )
+    return folder
+
+
+def train_encoder(folder: Path, name: str, *more: str) -> subprocess.CompletedProcess[str]:
+    places = ("--config", str(folder / "hyperbridge.yaml"), "--out", str(folder / "made.npz"))
+    return run("router", "train", str(folder / "own"), "--encoder", name, *places, *more)
+
+
+def evaluate_encoder(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    config = ("--config", str(folder / "hyperbridge.yaml"))
+    return run("router", "eval", str(folder / "own"), "--encoder", *config, *more)
+
+
+def test_an_encoder_s_vectors_are_asked_for_and_learned_from(encoded: Path):
+    ran = train_encoder(encoded, "demo/demo")
+
+    assert ran.returncode == 0, ran.stderr
+    assert "12 of 12 vectors" in ran.stderr
+    assert "part 5 of 5" in ran.stderr
+    assert "64 dimensions of demo" in ran.stdout
+    found = load(encoded / "made.npz")
+    assert (found.model, found.dimensions, found.labels) == ("demo", 64, ("music", "weather"))
+
+
+def test_what_an_encoder_knows_stands_beside_what_the_n_grams_know(encoded: Path):
+    train_encoder(encoded, "demo")
+    run("router", "train", str(encoded / "own"), "--out", str(encoded / "router.npz"))
+    ran = evaluate_encoder(encoded, "--model", str(encoded / "router.npz"))
+
+    assert ran.returncode == 0, ran.stderr
+    head, *lines = ran.stdout.splitlines()
+    assert head.split() == ["n-grams", "encoder", "both"]
+    assert [line[:9].strip() for line in lines] == ["accuracy", "macro-F1", "ECE", "coverage", "when told"]
+    assert lines[0].split() == ["accuracy", "100.0%", "100.0%", "100.0%"]
+
+
+def test_as_many_dimensions_as_are_wanted_are_asked_for(encoded: Path):
+    ran = train_encoder(encoded, "demo/demo", "--dimensions", "16")
+
+    assert "16 dimensions of demo" in ran.stdout
+    assert load(encoded / "made.npz").dimensions == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("dmo", "'dmo' is neither a name of `models` nor upstream/model"),
+        ("nowhere/demo", "'nowhere/demo' is neither a name of `models` nor upstream/model"),
+        ("demo/none", "the encoder 'demo/none' made no vectors: The demo upstream has no such model"),
+        ("texts/demo", "the encoder 'texts/demo' can make no vectors: 'texts' does not offer /v1/embeddings"),
+    ],
+)
+def test_an_encoder_that_makes_no_vectors_is_refused_with_the_reason(encoded: Path, name: str, reason: str):
+    ran = train_encoder(encoded, name)
+
+    assert ran.returncode == 2
+    assert reason in ran.stderr
+    assert not (encoded / "made.npz").exists()
+
+
+def test_an_encoder_is_measured_only_with_a_file_of_its_own(encoded: Path):
+    run("router", "train", str(encoded / "own"), "--out", str(encoded / "router.npz"))
+    absent = evaluate_encoder(encoded, "--model", str(encoded / "router.npz"))
+    train_encoder(encoded, "demo/demo-slow", "--dimensions", "16")
+    other = evaluate_encoder(encoded, "--model", str(encoded / "router.npz"))
+
+    assert (absent.returncode, other.returncode) == (2, 2)
+    assert "made.npz cannot be read" in absent.stderr
+    assert (
+        "was trained with vectors of 16 dimensions of 'demo-slow', and 'demo' makes some of 64"
+        in other.stderr
+    )

@@ -1,5 +1,6 @@
 """A model that computes embeddings instead of text."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from tests.adapters.embedded.conftest import http_of
 from tests.support.gateway import gateway_of
+from tests.support.process import run
 
 
 @pytest.fixture
@@ -51,3 +53,26 @@ async def test_it_offers_no_text(client):
     body = {"model": "gguf/vectors", "messages": [{"role": "user", "content": "Hello"}]}
 
     assert (await client.post("/v1/chat/completions", json=body)).status_code == 501
+
+
+async def test_it_can_be_the_encoder_of_the_router(files, tmp_path):
+    yaml = f"""
+upstreams:
+  demo: {{kind: demo}}
+  gguf: {{kind: embedded, model: {files.model}, name: vectors, embeddings: true, context_tokens: 256}}
+models: {{demo: demo/demo, vectors: gguf/vectors}}
+"""
+    (tmp_path / "hyperbridge.yaml").write_text(yaml)
+    (tmp_path / "own.yaml").write_text("examples: {deep: [blorp zin, zin fnoo], quick: [mop snar, snar gri]}")
+    places = ("--config", str(tmp_path / "hyperbridge.yaml"), "--out", str(tmp_path / "encoder.npz"))
+    trained = await asyncio.to_thread(
+        run, "router", "train", str(tmp_path / "own.yaml"), "--encoder", "vectors", *places
+    )
+    more = "router: {encoder: {model: vectors, file: encoder.npz, timeout_seconds: 20}}\nmodes: {deep: {models: [demo]}, quick: {models: [demo]}}\n"
+    async with gateway_of(yaml + more, tmp_path) as served, http_of(served.url) as http:
+        body = {"model": "auto", "messages": [{"role": "user", "content": "blorp zin"}]}
+        told = (await http.post("/v1/route", json=body)).json()
+
+    assert trained.returncode == 0, trained.stderr
+    assert told["encoder"] == "asked"
+    assert set(told["probabilities"]) == {"deep", "quick"}
