@@ -16,7 +16,7 @@ from app.contracts import CannotStart
 from app.errors import Failure, Stopping
 from app.operations import OPERATIONS
 from app.relay import Relay
-from app.request_id import request_id
+from app.request_id import SCOPE_KEY, request_id
 
 SHOWN_TO_PAGES = (
     "x-request-id",
@@ -68,7 +68,8 @@ class Door:
             if operation is not None:
                 await self._relay.serve(operation, scope, receive, send)
                 return
-            await self._show(scope, receive, _Named(send, request_id(dict(scope["headers"]))))
+            identity = request_id(dict(scope["headers"]))
+            await self._show({**scope, SCOPE_KEY: identity}, receive, _Named(send, identity))
         else:
             await self.surface(scope, receive, _explaining(send))
 

@@ -6,18 +6,24 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from app.attempts import Attempts, Upstreams
-from app.contracts import Answer, Call, Limiter, Plan, Routing, Shadow
+from app.contracts import Answer, Call, Limiter, Plan, Route, Shadow
 from app.embedding import Embedding
 from app.following import Followed
 from app.journal import Record
+from app.operations import ROUTE
 from app.overheard import Overheard
 from app.prices import Prices
 from app.rescue import Rescuing
 from app.routing.lens import lensed
+from app.routing.router import Explanation, Router
 from app.settling import settle
+from app.warming import Warming
 
 Shadowed: TypeAlias = Callable[[Shadow, Call, Record, Overheard | None], None]
 """Gets a call that is over and shall have a shadow; with its answer, where it had one."""
+
+_DRY = Plan((Route("", "", ROUTE.path, "a dry run"),))
+"""What the limiter knows a dry run by: no model's limits are its own."""
 
 
 class Exchange:
@@ -26,11 +32,12 @@ class Exchange:
     def __init__(  # noqa: PLR0913 - what a call passes
         self,
         limiter: Limiter,
-        routing: Routing,
+        routing: Router,
         prices: Prices,
         upstreams: Upstreams,
         shadowed: Shadowed,
         *,
+        warming: Warming,
         embedding: Embedding | None = None,
     ) -> None:
         self._limiter = limiter
@@ -38,6 +45,7 @@ class Exchange:
         self._prices = prices
         self._upstreams = upstreams
         self._shadowed = shadowed
+        self._warming = warming
         self._embedding = embedding
 
     @asynccontextmanager
@@ -46,9 +54,7 @@ class Exchange:
 
         Entering raises whatever can still become an HTTP status.
         """
-        if self._embedding is not None:
-            call = await self._embedding.seen(call, record)
-        call, plan = self._planned(call, record)
+        call, plan = self._planned(await self._seen(call, record), record)
         heard: Overheard | None = None
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
@@ -72,6 +78,19 @@ class Exchange:
                     permit.settle(attempt.route.alias, attempt.usage, attempt.nano_usd)
                 if plan.shadow is not None:
                     self._shadowed(plan.shadow, call, record, heard)
+
+    async def explained(self, call: Call, record: Record) -> Explanation:
+        """What would be decided for this call, and why: a request by itself, which asks no model, so that limits of tokens
+        and of money have nothing to count. Raises what a limiter does.
+        """
+        async with self._limiter.admit(replace(call, operation=ROUTE), _DRY) as permit:
+            record.told = permit.headers
+            return self._routing.explain(await self._seen(call))
+
+    async def _seen(self, call: Call, record: Record | None = None) -> Call:
+        """The call, when all is there that helps to choose."""
+        await self._warming.before(call)
+        return call if self._embedding is None else await self._embedding.seen(call, record)
 
     def _planned(self, call: Call, record: Record) -> tuple[Call, Plan]:
         """The plan, and the call with what the plan puts into its request."""

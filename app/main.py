@@ -136,7 +136,7 @@ class _Gateway:
         self._swapping = Swapping(self._made, in_force, [self._reconfigured])
         self._configuration = Configuration(origin, self._swapping, in_force, lasting.metrics.configuration)
         relay = Relay(self._in_force, lasting.keys, lasting.journal, lasting.readiness, user_hash)
-        surface = api.build(self._parts(relay), self._lifespan)
+        surface = api.build(self._parts(relay, user_hash), self._lifespan)
         self.door = Door(relay, surface, in_force.setup.settings.server.cors_origins)
 
     @property
@@ -174,7 +174,7 @@ class _Gateway:
             rolled_back=self._lasting.canaries.rolled_back,
         )
 
-    def _parts(self, relay: Relay) -> api.Parts:
+    def _parts(self, relay: Relay, user_hash: UserHash) -> api.Parts:
         lasting, settings = self._lasting, self._in_force.setup.settings
         return api.Parts(
             relay=relay,
@@ -182,6 +182,8 @@ class _Gateway:
             registry=lasting.registry,
             inventory=lasting.inventory,
             in_force=self._in_force,
+            journal=lasting.journal,
+            user_hash=user_hash,
             configuration=self._configuration,
             doctor=Doctor(
                 lasting.inventory,

@@ -48,6 +48,8 @@ COUNT_TOKENS = Operation(
 )
 RERANK = Operation("rerank", "/v1/rerank", "plain", {"query": "string", "documents": "array"}, streams=False)
 TOKENIZE = Operation("tokenize", "/tokenize", "plain", streams=False, rooted=True)
+ROUTE = Operation("route", "/v1/route", "plain", streams=False)
+"""The dry run, which no upstream sees."""
 DETOKENIZE = Operation("detokenize", "/detokenize", "plain", {"tokens": "array"}, streams=False, rooted=True)
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -4,6 +4,9 @@ import os
 import re
 from collections.abc import Mapping
 
+SCOPE_KEY = "hyperbridge.request_id"
+"""Where the request's scope has it, for who answers behind the door."""
+
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 

@@ -9,7 +9,6 @@ from types import TracebackType
 from app import config
 from app.bounds import Bounds
 from app.contracts import Source
-from app.embedding import Embedding
 from app.exchange import Exchange
 from app.prices import Prices
 from app.prompt_hash import PromptHash
@@ -27,7 +26,6 @@ class Setup:
     sources: Mapping[str, Source]
     bounds: Bounds
     prompt_hash: PromptHash
-    embedding: Embedding | None
 
     @property
     def max_body_bytes(self) -> int:

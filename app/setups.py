@@ -27,6 +27,7 @@ from app.routing.listed import NOTHING, Listed
 from app.routing.router import Router
 from app.setup import Setup
 from app.speeds import Speeds
+from app.warming import Warming
 
 
 def _nothing() -> Listed:
@@ -85,10 +86,11 @@ class Setups:
             costs,
             upstreams,
             self._shadowed,
+            warming=Warming(routing),
             embedding=embedding,
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
-        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing, embedding)
+        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

@@ -13,6 +13,7 @@ from app.configuration import Configuration
 from app.errors import BadRequest, Failure, UnknownPath, WrongMethod
 from app.health import Doctor
 from app.inventory import Inventory
+from app.journal import Journal
 from app.keys.granting import WantedGrant
 from app.keys.keyring import Keyring
 from app.keys.wanted import WantedKey
@@ -22,6 +23,7 @@ from app.registry import Registry
 from app.relay import Relay
 from app.reporter import Reporter
 from app.setup import InForce
+from app.users import UserHash
 from app.version import VERSION
 from routers import (
     admin,
@@ -82,6 +84,8 @@ class Parts:
     registry: Registry
     inventory: Inventory
     in_force: InForce
+    journal: Journal
+    user_hash: UserHash
     configuration: Configuration
     doctor: Doctor
     readiness: Readiness
@@ -122,7 +126,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     for resource in CALLS:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.in_force))
-    app.include_router(route.router(parts.keys, parts.in_force))
+    app.include_router(route.router(parts.keys, parts.in_force, parts.journal, parts.user_hash))
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(configuration.router(parts.keys, parts.configuration))

@@ -1,21 +1,27 @@
 """POST /v1/route: where a request would go, and why; no model is asked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.contracts import Call, Plan, Route
+from app.contracts import Call, Caller, Plan, Route
 from app.decision import VERSION, Candidate, Decision
+from app.errors import Failure, Internal, Stopping
+from app.journal import Journal, Record
 from app.keys import Callers
-from app.operations import CHAT, COMPLETIONS, RESPONSES, Operation
+from app.operations import CHAT, COMPLETIONS, RESPONSES, ROUTE, Operation
+from app.request_id import SCOPE_KEY
 from app.routing.candidates import FORBIDDEN
 from app.routing.features import shown
 from app.routing.router import Explanation
-from app.setup import InForce, Setup
+from app.setup import InForce
+from app.users import UserHash, user_of
 from app.wire import Members
 from app.wire import Request as Asked
 from app.wishes import wishes
@@ -76,33 +82,61 @@ class Routed(BaseModel):
     error: ErrorDetail | None = Field(default=None, description="What a call would be refused with.")
 
 
-def router(keys: Callers, in_force: InForce) -> APIRouter:
+def router(keys: Callers, in_force: InForce, journal: Journal, user_hash: UserHash) -> APIRouter:
     routes = APIRouter(tags=["models"])
+    refused = failures(400, 401, 403, 413, 415, 429, 503)
 
-    @routes.post("/v1/route", responses=failures(400, 401, 403, 413, 415), openapi_extra=asked(ChatRequest))
-    async def explain_route(request: Request) -> Routed:
-        """The decision for a request, as it would be made now. Send what you would send to the model."""
-        headers = dict(request.scope["headers"])
-        caller = keys.identify(headers)
-        setup = in_force.setup
-        body = await bodies.bounded(request, setup.max_body_bytes)
-        operation = _operation(Members.of(body))
-        parsed = Asked.parse(body, operation)
-        call = Call(
-            "",
-            operation,
-            parsed.for_upstreams(),
-            caller,
-            (),
-            asyncio.get_running_loop().time(),
-            wishes=wishes(headers, parsed),
-        )
-        await setup.bounds.check(call)
-        if setup.embedding is not None:
-            call = await setup.embedding.seen(call)
-        return _routed(call, setup)
+    @routes.post("/v1/route", responses=refused, openapi_extra=asked(ChatRequest))
+    async def explain_route(request: Request, response: Response) -> Routed:
+        """The decision for a request, as it would be made now. Send what you would send to the model. It counts as a
+        request, and as no tokens.
+        """
+        record = Record(request.scope[SCOPE_KEY].decode(), ROUTE, perf_counter())
+        with journal.writing(record), _failing(record):
+            headers = dict(request.scope["headers"])
+            record.caller = keys.identify(headers)
+            body = await bodies.bounded(request, in_force.setup.max_body_bytes)
+            with in_force.term as setup:
+                call = _call(body, headers, record.caller, record)
+                record.user, record.prompt_hash = user_hash.of(call.user), setup.prompt_hash.of(call.request)
+                await setup.bounds.check(call)
+                explained = await setup.exchange.explained(call, record)
+            response.headers.update({name.decode(): value.decode() for name, value in record.told})
+            return _routed(call, explained)
 
     return routes
+
+
+@contextmanager
+def _failing(record: Record) -> Generator[None]:
+    """The record is told what the client is."""
+    try:
+        yield
+    except Failure as failure:
+        record.failure = failure
+        raise
+    except asyncio.CancelledError:
+        record.failure = Stopping()
+        raise
+    except Exception as error:
+        record.failure = Internal("The gateway failed.", detail=repr(type(error)))
+        raise
+
+
+def _call(body: bytes, headers: Mapping[bytes, bytes], caller: Caller, record: Record) -> Call:
+    record.bytes_in, record.arrived = len(body), perf_counter()
+    operation = _operation(Members.of(body))
+    parsed = Asked.parse(body, operation)
+    return Call(
+        "",
+        operation,
+        parsed.for_upstreams(),
+        caller,
+        (),
+        asyncio.get_running_loop().time(),
+        user=user_of(parsed, caller),
+        wishes=wishes(headers, parsed),
+    )
 
 
 def _operation(members: Members) -> Operation:
@@ -112,8 +146,7 @@ def _operation(members: Members) -> Operation:
     return RESPONSES if members.has("input") else COMPLETIONS if members.has("prompt") else CHAT
 
 
-def _routed(call: Call, setup: Setup) -> Routed:
-    explained = setup.routing.explain(call)
+def _routed(call: Call, explained: Explanation) -> Routed:
     decision = explained.decision or Decision()
     choice = decision.fallback or decision
     return Routed(

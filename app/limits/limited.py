@@ -15,6 +15,7 @@ from app.limits.claims import Claim, Claims
 from app.limits.counters import Counters, Demand, Verdict
 from app.limits.rules import NO_LIMITS, Limits, Rules
 from app.limits.telling import headers, refusal
+from app.operations import ROUTE
 from app.usage import Usage
 
 Cost = Callable[[Route, Usage], int]
@@ -115,9 +116,9 @@ class _Held:
 
     def _most(self, limits: Limits) -> Sequence[int]:
         """The most that the call may use of each."""
-        if not limits.weighs:
-            return limits.amounts(0, 0)
         call = self._call
+        if not limits.weighs or call.operation is ROUTE:
+            return limits.amounts(0, 0)
         return self._limited.most(limits, call, self.plan.routes[0], estimate.input_tokens(call))
 
 

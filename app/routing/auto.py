@@ -123,6 +123,12 @@ class Auto:
         self._encoder = encoder
         self._outlook = outlook
         self._kept = kept
+        self.has_read = False
+
+    def read(self) -> None:
+        """Read what the first choice would otherwise read."""
+        _ = self._classifier, self._entry(AUTO)
+        self.has_read = True
 
     @cached_property
     def _classifier(self) -> Classifier | None:

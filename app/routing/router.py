@@ -59,6 +59,14 @@ class Router:
             return self._whole(call, self._named(call, call.request.model))
         return self._whole(call, self._chosen(call))
 
+    def must_read(self, call: Call) -> bool:
+        """Whether a decision on this call would read files; `read` does so beforehand."""
+        return not self._auto.has_read and any(map(self._is_auto, (call.request.model, *call.wishes.models)))
+
+    def read(self) -> None:
+        """Read what `auto` needs, in any thread."""
+        self._auto.read()
+
     @property
     def dimensions(self) -> int:
         """Of the vectors that calls may carry; 0 where none are of use."""

@@ -290,3 +290,24 @@ async def test_a_client_that_leaves_before_the_answer_pays_for_its_prompt(asked)
 
     last = await asked.post(CHAT, json=BODY)
     assert int(last.headers["x-ratelimit-remaining-tokens"]) == pytest.approx(1000 - 60 - 100, abs=1)
+
+
+@limited("requests: 2/hour, tokens: 100/hour")
+async def test_a_dry_run_is_a_request_of_no_tokens(asked):
+    long = BODY | {"messages": [{"role": "user", "content": "word " * 1000}]}
+    first = await asked.post("/v1/route", json=long, headers={"x-request-id": "dry-1"})
+    answer = await asked.post(CHAT, json=BODY)
+    refused = await asked.post("/v1/route", json=BODY)
+
+    assert [each.status_code for each in (first, answer, refused)] == [200, 200, 429]
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert first.headers["x-ratelimit-remaining-tokens"] == "100"
+    assert first.headers["x-request-id"] == "dry-1"
+    assert refused.json()["error"]["message"].startswith("The key 'one' has used its 2 requests per hour")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+@limited("usd: 0.000000001/day, tokens: 1/hour")
+async def test_a_dry_run_needs_no_budget(asked):
+    assert (await asked.post(CHAT, json=BODY)).status_code == 429
+    assert (await asked.post("/v1/route", json=BODY)).status_code == 200

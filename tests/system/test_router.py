@@ -1,5 +1,6 @@
 """The router as a client meets it: the mode of a question, the headers that say why, a dry run, and what is refused."""
 
+import json
 from collections.abc import AsyncGenerator
 from hashlib import sha256
 from typing import Any
@@ -186,3 +187,32 @@ async def test_the_list_of_models_holds_auto_for_keys_that_may_use_a_model(gatew
     assert [place["model"] for place in every["auto"]["upstreams"]] == ["demo", "demo-slow"]
     assert [place["model"] for place in one["auto"]["upstreams"]] == ["demo-slow"]
     assert none == {}
+
+
+async def test_a_dry_run_is_written_down_as_one(client, gateway):
+    headers = {"x-request-id": "dry-1"}
+    await client.post("/v1/route", json=asking(SAID["code"], user="somebody"), headers=headers)
+    wrong = await client.post("/v1/route", json={"model": "auto", "messages": "none"}, headers=headers)
+    await eventually(lambda: gateway.log_text().count('"dry-1"') == 2)
+    written = [json.loads(line) for line in gateway.log_text().splitlines() if '"dry-1"' in line]
+
+    assert wrong.status_code == 400
+    assert [(each["operation"], each["status"], each["outcome"]) for each in written] == [
+        ("route", 200, "ok"),
+        ("route", 400, "bad_request"),
+    ]
+    assert (written[0]["caller"], written[0]["model"], written[0]["attempts"]) == ("all", None, 0)
+    assert written[0]["bytes_in"]
+    assert written[0]["user"]
+    assert written[0]["prompt"]
+    assert "somebody" not in str(written)
+    metrics = (await client.get("/metrics")).text
+    assert 'operation="route",outcome="bad_request"' in metrics
+
+
+async def test_a_dry_run_leaves_no_trace_in_its_conversation(client):
+    body = asking(SAID["code"], hyperbridge={"conversation": "c1"})
+    await client.post("/v1/route", json=body)
+    answer = await client.post(CHAT, json=asking("?", hyperbridge={"conversation": "c1"}))
+
+    assert "by=conversation" not in answer.headers["x-hyperbridge-reason"]
