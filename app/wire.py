@@ -110,6 +110,24 @@ class Members:
         pieces.append(self.body[position:])
         return b"".join(pieces)
 
+    def changed(self, members: Mapping[str, bytes]) -> "Members":
+        """The object with these members set, whose values are JSON: not read again, which 10 MB take 20 ms for."""
+        spans: dict[str, tuple[int, int]] = {}
+        shift = 0
+        for name, (start, end) in self.spans.items():
+            size = len(members[name]) if name in members else end - start
+            spans[name] = (start + shift, start + shift + size)
+            shift += start + size - end
+        place = self.body.rindex(b"}") + shift
+        for name, value in members.items():
+            if name not in spans:
+                place += len(msgspec.json.encode(name)) + (
+                    2 if spans else 1
+                )  # the colon, and a comma in front
+                spans[name] = (place, place + len(value))
+                place += len(value)
+        return Members(self.replaced(members), spans)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -37,7 +37,7 @@ def lensed(request: Request, operation: Operation, text: str) -> Request:
             changed = {"system": _before(members.raw("system") or b"null", text)}
         case _:
             return request
-    return replace(request, members=Members.of(members.replaced(changed)))
+    return replace(request, members=members.changed(changed))
 
 
 def added_tokens(operation: Operation, text: str) -> int:
@@ -52,7 +52,7 @@ def _messages(array: bytes, text: str) -> bytes:
     messages = _items.decode(array)
     if messages:
         first = bytes(messages[0])
-        start = array.index(first)
+        start = array.index(first[:1], 1)  # only white space stands before it
         changed = _system_message(first, text)
         if changed is not None:
             return b"".join((array[:start], changed, memoryview(array)[start + len(first) :]))
@@ -64,8 +64,10 @@ def _system_message(message: bytes, text: str) -> bytes | None:
     if not message.startswith(b"{"):
         return None
     members = _members.decode(message)
+    if bytes(members.get("role", b"")) not in _SYSTEM:
+        return None
     content = bytes(members.get("content", b"null"))
-    if bytes(members.get("role", b"")) not in _SYSTEM or content == b"null":
+    if content == b"null":
         return None
     return _with_content(message, _before(content, text))
 

@@ -49,6 +49,7 @@ def test_replacing_members_changes_those_and_no_other(found, new, style):
     replaced = Members.of(text.encode()).replaced(encoded)
 
     assert json.loads(replaced) == found | new
+    assert Members.of(text.encode()).changed(encoded) == Members.of(replaced)
 
 
 @given(st.binary(max_size=64))
