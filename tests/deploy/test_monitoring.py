@@ -16,6 +16,7 @@ from tests.deploy.files import ROOT, RULES, dashboard, read_yaml, rules, tool
 from tests.deploy.kinds import outcomes
 from tests.deploy.monitoring import Monitoring, awaited, monitoring
 from tests.deploy.promql import compared, reads
+from tests.routing.vectored import UNKNOWN, head_file
 from tests.support.gateway import Served, gateway_of, twin_configuration
 
 CHAT = "/v1/chat/completions"
@@ -78,6 +79,7 @@ async def ask(client: httpx.AsyncClient) -> None:
         for stream in (False, True):
             await client.post(CHAT, json=body | {"model": model, "stream": stream})
     await client.post(CHAT, json=body | {"model": "twin/x?chunks=4&gap=0.02", "stream": True})
+    await client.post(CHAT, json={"model": "auto", "messages": [{"role": "user", "content": UNKNOWN}]})
 
 
 @pytest.fixture
@@ -87,8 +89,10 @@ async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[
     calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\nmodels:'
     shared = "  shared: {upstream: calm, model: x, canary: {to: calm/y, share: 1}, shadow: {to: calm/z, share: 1}}\n"
     limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
+    head_file(tmp_path, "v", dimensions=2)
+    router = "router: {catalogue_seconds: 300, encoder: {model: calm/v, file: encoder.npz}}\n"
     with redis_server(tmp_path) as redis:
-        more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\nrouter: {{catalogue_seconds: 300}}\n'
+        more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\n{router}'
         yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
         async with gateway_of(yaml, tmp_path) as running:
             yield running
