@@ -1,0 +1,1 @@
+"""Forms: ways to say a block of data in fewer tokens, with every value as it was."""
