@@ -1,0 +1,49 @@
+"""How a block of lines is framed: a marker that counts what follows it, then the lines.
+
+A last newline is no line of its own: it stays the last character, so that a block can be folded where it stands in
+a longer text.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from scenes.contracts import MARKER
+
+LARGEST = 16_000_000  # characters of a text: what a few lines of a stranger may stand for is bounded, too
+
+
+def opened(text: str) -> list[str] | None:
+    """The text's lines; None for a text that holds a marker, which no form may touch, or is larger than LARGEST."""
+    marked = (text.startswith("[") or "\n[" in text) and MARKER.search(text)
+    if marked or len(text) > LARGEST:
+        return None
+    return text.removesuffix("\n").split("\n")
+
+
+def framed(name: str, note: str, lines: Sequence[str], text: str) -> str | None:
+    """The lines under their marker; None where that isn't shorter than `text`, or a line reads like a marker."""
+    head = f"[{name} lines={len(lines)} {note}]\n"
+    body = "\n".join(lines)
+    if len(head) + len(body) >= len(text) or opened(body) is None:
+        return None
+    return head + body + ("\n" if text.endswith("\n") else "")
+
+
+def unframed(name: str, folded: str) -> tuple[str, list[str]]:
+    """The marker and the lines it counts. Raises ValueError where the text is not one block of that form."""
+    marker, _, body = folded.removesuffix("\n").partition("\n")
+    lines = body.split("\n")
+    if not marker.startswith(f"[{name} lines={len(lines)} "):
+        raise ValueError(f"not a block of the form {name}")
+    return marker, lines
+
+
+def closed(lines: Iterable[str], folded: str) -> str:
+    """The text of those lines, which ends as the folded one does. Raises ValueError where it passes LARGEST."""
+    told = list[str]()
+    left = LARGEST + 1
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            raise ValueError(f"more than {LARGEST} characters")
+        told.append(line)
+    return "\n".join(told) + ("\n" if folded.endswith("\n") else "")

@@ -1,0 +1,77 @@
+"""Lines that repeat at once: said once, with how often they come again.
+
+A line `(3 more)` repeats the line above it three times, `(3 more of these 5 lines)` the five lines above.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from scenes.fold.framing import LARGEST, closed, framed, opened, unframed
+
+AGAIN = re.compile(r"\(([0-9]{1,9}) more(?: of these ([0-9]{1,9}) lines)?\)")
+LONGEST = 32  # lines of what repeats
+LEAST_SAVED = 16  # characters, by one note
+
+
+class Runs:
+    """Notes repetitions of up to LONGEST lines."""
+
+    name = "runs"
+
+    def fold(self, text: str) -> str | None:
+        lines = opened(text)
+        if lines is None or len(lines) - len(set(lines)) < 2 or any(map(AGAIN.fullmatch, lines)):
+            return None
+        return framed(self.name, "(n more) repeats what is above it n times", noted(lines), text)
+
+    def unfold(self, folded: str) -> str:
+        return closed(repeated(unframed(self.name, folded)[1]), folded)
+
+    def canonical(self, text: str) -> str:
+        return text
+
+
+def noted(lines: Sequence[str]) -> list[str]:
+    told = list[str]()
+    seen = dict[str, int]()
+    place = start = 0  # what repeats stands after `start`: no note is in it
+    while place < len(lines):
+        length = place - seen.get(lines[place], -1)
+        times = again(lines, place, length) if length <= min(LONGEST, place - start) else 0
+        if times:
+            told.append(note(times, length))
+            place += times * length
+            start = place
+            continue
+        seen[lines[place]] = place
+        told.append(lines[place])
+        place += 1
+    return told
+
+
+def again(lines: Sequence[str], place: int, length: int) -> int:
+    """How often the `length` lines before `place` come again there; 0 where a note would not pay."""
+    block = lines[place - length : place]
+    times = 0
+    while lines[place + times * length : place + (times + 1) * length] == block:
+        times += 1
+    saved = times * (sum(map(len, block)) + length)
+    return times if saved >= len(note(times, length)) + LEAST_SAVED else 0
+
+
+def note(times: int, length: int) -> str:
+    return f"({times} more)" if length == 1 else f"({times} more of these {length} lines)"
+
+
+def repeated(lines: Iterable[str]) -> list[str]:
+    told = list[str]()
+    for line in lines:
+        found = AGAIN.fullmatch(line)
+        if not found:
+            told.append(line)
+            continue
+        times, length = int(found[1]), int(found[2] or 1)
+        if not 0 < length <= min(LONGEST, len(told)) or len(told) + times * length > LARGEST:
+            raise ValueError("a repetition of more than is above it, or of too much")
+        told += told[-length:] * times
+    return told
