@@ -1,0 +1,130 @@
+"""The codes of one text alone: what it says again and again is said once, in a legend before it.
+
+    [codes lines=3 legend=1 each §code stands for the phrase after its =]
+    §reserve=ERROR c.e.shop.OrderService: could not reserve item
+    10:02:11 §reserve 4711
+    10:02:12 §reserve 4712
+
+Only whole phrases get one, from word to word within a line, or whole lines, so that no value is ever put together from
+pieces. A phrase of several lines, or one that begins with a quote, stands in the legend as a JSON string.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from scenes.codebook.codes import CODE, LOOKALIKE, named
+from scenes.codebook.phrases import Words, repeats, words, worth
+from scenes.codebook.selection import Choice, choose
+from scenes.contracts import MARKER
+
+MARKER_TOKENS = 24.0
+LEAST_SHARE = 0.08
+"""Of a text's tokens. For less no reader should have to look into a legend."""
+
+_HEAD = "[codes lines={lines} legend={legend} each §code stands for the phrase after its =]"
+_FOLDED = re.compile(
+    re.escape(_HEAD).replace(r"\{lines\}", "([0-9]{1,9})").replace(r"\{legend\}", "([0-9]{1,9})")
+)
+_ENTRY = re.compile(r"(§[a-z]{2,8})=(.+)")
+_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+class Adaptive:
+    """A `Form`: codes that a text brings along."""
+
+    name = "codes"
+
+    def fold(self, text: str) -> str | None:
+        if LOOKALIKE.search(text) or MARKER.search(text) or _is_json(text):
+            return None
+        found = words(text)
+        if found is None:
+            return None
+        chosen = choose(found, list(repeats(found)), _is_whole)
+        saved = sum(worth(len(each.places), each.tokens) for each in chosen)
+        if saved < MARKER_TOKENS + LEAST_SHARE * found.after[-1]:
+            return None
+        folded = _written(found, chosen)
+        return folded if len(folded) < len(text) else None
+
+    def unfold(self, folded: str) -> str:
+        head, _, rest = folded.partition("\n")
+        said = _FOLDED.fullmatch(head)
+        if not said or rest.count("\n") + 1 != int(said[1]):
+            raise ValueError("not a text with codes: its first line says how many lines and entries follow")
+        *legend, body = rest.split("\n", int(said[2]))
+        return CODE.sub(_Legend(legend, int(said[2])).phrase, body)
+
+    def canonical(self, text: str) -> str:
+        return text
+
+
+class _Legend:
+    def __init__(self, lines: list[str], count: int) -> None:
+        entries = [_ENTRY.fullmatch(line) for line in lines]
+        self._phrases = {entry[1]: _read(entry[2]) for entry in entries if entry}
+        if len(self._phrases) != count:
+            raise ValueError("a legend's lines are §code=phrase, each with a code of its own")
+
+    def phrase(self, code: re.Match[str]) -> str:
+        try:
+            return self._phrases[code[0]]
+        except KeyError:
+            raise ValueError("a code that the legend does not have") from None
+
+
+def _is_json(text: str) -> bool:
+    """JSON is told by its start, also where its end is cut off. What else begins with a bracket may be a log."""
+    if _JSON.match(text):
+        return True
+    if text.lstrip()[:1] != "[" or text.rstrip()[-1:] != "]":
+        return False
+    try:
+        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _is_whole(phrase: str) -> bool:
+    """No quoted value begins or ends within it, and it is no run of numbers: those are columns, or dates in part."""
+    return not phrase.count('"') % 2 and bool(_LETTER.search(phrase) or len(phrase.split(None, 1)) == 1)
+
+
+def _written(found: Words, chosen: list[Choice]) -> str:
+    codes = named([choice.phrase for choice in chosen])
+    body = "".join(_pieces(found, chosen, codes))
+    legend = [f"{code}={_legible(choice.phrase)}" for code, choice in zip(codes, chosen, strict=True)]
+    lines = len(legend) + 1 + body.count("\n")
+    return "\n".join((_HEAD.format(lines=lines, legend=len(legend)), *legend, body))
+
+
+def _legible(phrase: str) -> str:
+    return json.dumps(phrase, ensure_ascii=False) if "\n" in phrase or phrase[0] == '"' else phrase
+
+
+def _read(legible: str) -> str:
+    if legible[0] != '"':
+        return legible
+    phrase = json.loads(legible)  # its error is a ValueError, too
+    return str(phrase)
+
+
+def _pieces(found: Words, chosen: list[Choice], codes: list[str]) -> Iterator[str]:
+    starts, ends = found.starts.tolist(), found.ends.tolist()
+    spans = sorted(
+        (starts[place], ends[place + choice.words - 1], code, choice.phrase)
+        for choice, code in zip(chosen, codes, strict=True)
+        for place in choice.places
+    )
+    at = 0
+    for start, end, code, phrase in spans:
+        if found.text[start:end] == phrase:
+            yield found.text[at:start]
+            yield code
+            at = end
+    yield found.text[at:]
