@@ -11,6 +11,7 @@ Backslashes are away meanwhile (`hide`), so no string has a quote inside: it is 
 """
 
 import re
+from functools import reduce
 
 _ESCAPES = (("\\\\", "\ue000"), ('\\"', "\ue001"), ("\\", "\ue002"))
 _SCALAR = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null)"
@@ -27,9 +28,10 @@ _SCALARS = re.compile(rf"(?:{_SCALAR}\n)*+{_SCALAR}")
 _NOT_BARE = re.compile(rf'\n(?:["\[{{]|(?:{_SCALAR})?\n)')
 _LEXEME = re.compile(rf'(?:["\[{{].*|{_SCALAR}|)')
 
-_FLAT = re.compile(
-    r'"[^"]*+"|[^",\[{][^,]*+|\[(?:[^"\[\]{}]++|"[^"]*+")*+\]|\{(?:[^"\[\]{}]++|"[^"]*+")*+\}|(?=,|\Z)'
-)
+_INSIDE = r'[^"\[\]{}]++|"[^"]*+"'
+_NESTED = reduce(lambda inner, _: rf"[\[{{](?:{_INSIDE}|{inner})*+[\]}}]", range(3), r"(?!)")
+"""An array or object of three levels; one of more is counted by its brackets."""
+_CELL = re.compile(rf'"[^"]*+"|[^",\[{{][^,]*+|{_NESTED}|(?=,|\Z)')
 _BRACKETS = re.compile(r'"[^"]*+"|[\[{]|[\]}]')
 
 
@@ -96,8 +98,8 @@ def split(line: str) -> list[str]:
 
 def end(line: str, at: int) -> int:
     """Where the cell that starts at `at` ends: at the line's end, or before a comma."""
-    flat = _FLAT.match(line, at)
-    after = flat.end() if flat else _closing(line, at)
+    cell = _CELL.match(line, at)
+    after = cell.end() if cell else _closing(line, at)
     if after < len(line) and line[after] != ",":
         raise ValueError("a comma was expected after a cell")
     return after

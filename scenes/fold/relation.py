@@ -110,26 +110,25 @@ def _columns(rows: Sequence[Row]) -> list[tuple[str, Sequence[msgspec.Raw]]]:
     shapes = list(dict.fromkeys(map(tuple, rows)))
     if len(shapes) == 1 and shapes[0]:
         return list(zip(shapes[0], zip(*map(dict.values, rows), strict=True), strict=True))
-    names = _ordered(shapes)
-    if not names or sum(map(len, rows)) < _LEAST_FILLED * len(rows) * len(names):
+    names = len(set().union(*shapes))
+    if not 0 < names <= _MOST_NAMES or len(shapes) > _MOST_SHAPES:
         raise NotUniform
-    return [(name, [row.get(name, _MISSING) for row in rows]) for name in names]
+    if sum(map(len, rows)) < _LEAST_FILLED * len(rows) * names:
+        raise NotUniform
+    return [(name, [row.get(name, _MISSING) for row in rows]) for name in _ordered(shapes)]
 
 
 def _ordered(shapes: Sequence[Path]) -> list[str]:
     """One order of names that every shape keeps."""
     order: list[str] = []
-    for shape in sorted(shapes[: _MOST_SHAPES + 1], key=len, reverse=True):
+    for shape in sorted(shapes, key=len, reverse=True):
         at = 0
         for name in shape:
             if name not in order:
                 order.insert(at, name)
             at = order.index(name) + 1
-            if len(order) > _MOST_NAMES:
-                raise NotUniform
     places = {name: place for place, name in enumerate(order)}
-    kept = all(sorted(shape, key=places.__getitem__) == list(shape) for shape in shapes[:_MOST_SHAPES])
-    if len(shapes) > _MOST_SHAPES or not kept:
+    if any(sorted(shape, key=places.__getitem__) != list(shape) for shape in shapes):
         raise NotUniform
     return order
 
