@@ -48,7 +48,7 @@ class Embedding:
         self._secret = secrets.token_bytes(32)
         self._asking = 0
 
-    async def seen(self, call: Call, record: Record | None = None) -> Call:
+    async def seen(self, call: Call, record: Record) -> Call:
         """The call, with its vector where one would help to choose; the record is told how that went."""
         text = self._question(call)
         if not text:
@@ -56,8 +56,7 @@ class Embedding:
         began = perf_counter()
         outcome, numbers = await self._made(text, call)
         vector = Vector(outcome, numbers, perf_counter() - began)
-        if record is not None:
-            record.encoded = replace(vector, numbers=())
+        record.encoded = replace(vector, numbers=())
         return replace(call, vector=vector)
 
     async def _made(self, text: str, call: Call) -> _Made:

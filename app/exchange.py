@@ -85,9 +85,9 @@ class Exchange:
         """
         async with self._limiter.admit(replace(call, operation=ROUTE), _DRY) as permit:
             record.told = permit.headers
-            return self._routing.explain(await self._seen(call))
+            return self._routing.explain(await self._seen(call, record))
 
-    async def _seen(self, call: Call, record: Record | None = None) -> Call:
+    async def _seen(self, call: Call, record: Record) -> Call:
         """The call, when all is there that helps to choose."""
         await self._warming.before(call)
         return call if self._embedding is None else await self._embedding.seen(call, record)

@@ -90,7 +90,11 @@ def _head(settings: config.Config) -> Head | None:
         return None
     from app.routing.encoder import load  # noqa: PLC0415
 
-    found, model = load(encoder.file), encoder_plan(encoder.model, settings).routes[0].model
+    try:
+        found = load(encoder.file)
+    except ValueError as error:
+        raise ValueError(f"router.encoder.file: {error}") from None
+    model = encoder_plan(encoder.model, settings).routes[0].model
     if found.model != model:
         raise ValueError(
             f"router.encoder.model: {encoder.file} was trained with {found.model!r}, not with {model!r}; "

@@ -123,6 +123,15 @@ def test_a_file_of_another_model_keeps_the_configuration_out(tmp_path: Path):
         routed(tmp_path)
 
 
+def test_a_file_that_is_none_keeps_the_configuration_out(tmp_path: Path):
+    (tmp_path / "encoder.npz").write_text("none")
+
+    with pytest.raises(
+        ValueError, match=r"router\.encoder\.file: .* is no classifier of `hyperbridge router train`"
+    ):
+        routed(tmp_path)
+
+
 def test_a_file_of_another_length_keeps_the_configuration_out(folder: Path):
     path = folder / "hyperbridge.yaml"
     path.write_text(YAML.replace("npz", "npz, dimensions: 32") % "learned: true")
