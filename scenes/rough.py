@@ -35,7 +35,7 @@ character. 0xC2 begins signs like the § of codes, the others letters."""
 KINDS = len(_KINDS)
 LONG = (3, 6, 9, 14)
 """Letters in a row beyond these count apart: a long word is seldom one token."""
-FEATURES = KINDS * KINDS + len(LONG) + 3
+FEATURES = KINDS * KINDS + len(LONG) + 5
 
 
 def _table() -> NDArray[np.uint8]:
@@ -50,18 +50,21 @@ _LETTER, _DIGIT, _SPACE = 0, 2, 3
 
 
 def features(text: str) -> Vector:
-    """What is counted in a text, FEATURES numbers: each pair of kinds, then long words, numbers, repetitions."""
+    """What is counted in a text, FEATURES numbers: each pair of kinds, then long words, numbers, repetitions, indents."""
     codes = np.frombuffer(b" " + text.encode("utf-8", "replace"), np.uint8)
     kinds = _KIND[codes]
     before, after = kinds[:-1], kinds[1:]
     pairs = np.bincount(before * np.intp(KINDS) + after, minlength=KINDS * KINDS)
     letters = _runs(kinds == _LETTER)
+    spaces = _runs(kinds == _SPACE)
     repeated = after[codes[1:] == codes[:-1]]
     rest = (
         *(np.maximum(letters - length, 0).sum() for length in LONG),
         ((_runs(kinds == _DIGIT) + 2) // 3).sum(),
         (repeated > _SPACE).sum(),
         (repeated == _SPACE).sum(),
+        (spaces > 1).sum(),
+        (spaces > 2).sum(),
     )
     return np.concatenate((pairs, rest)).astype(np.int64)
 
