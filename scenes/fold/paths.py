@@ -24,11 +24,9 @@ class Paths:
         lines = opened(text)
         if lines is None or not listed(lines):
             return None
-        folded: list[str] = []
-        for line, (opening, rest) in zip(lines, placed(lines), strict=True):
-            folded += [opening] if opening else []
-            folded.append(rest or " " + line)
-        return framed(self.name, "paths: those below a directory/ are in it, . is itself", folded, text)
+        return framed(
+            self.name, "paths: those below a directory/ are in it, . is itself", list(grouped(lines)), text
+        )
 
     def unfold(self, folded: str) -> str:
         return closed(whole(unframed(self.name, folded)[1]), folded)
@@ -43,6 +41,13 @@ def listed(lines: list[str]) -> bool:
     words = [line for line in sample if not BROKEN.search(line)]
     slashed = sum("/" in word for word in words)
     return len(lines) > 2 and len(words) * 3 >= len(sample) * 2 and slashed * 2 > len(words)
+
+
+def grouped(lines: Sequence[str]) -> Iterator[str]:
+    for line, (opening, rest) in zip(lines, placed(lines), strict=True):
+        if opening:
+            yield opening
+        yield rest or " " + line
 
 
 def placed(paths: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -87,3 +87,34 @@ def found(*, numbered: bool = True, seed: int = 1) -> str:
             line += random.randint(1, 40)
             told.append(f"{path}:{f'{line}:' * numbered}    import {random.choice(['os', 'sys', 'json'])}\n")
     return "".join(told)
+
+
+def pods(seed: int = 1) -> str:
+    """Like `kubectl get pods -A`: all columns to the left."""
+    random = Random(seed)
+    rows = [("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE")]
+    for pod in range(60):
+        space, state = (
+            random.choice(["default", "kube-system"]),
+            random.choice(["Running", "Running", "Completed"]),
+        )
+        rows.append((
+            space,
+            f"web-{pod}-{random.randint(100000, 999999)}",
+            "1/1",
+            state,
+            random.choice("0013"),
+            "5d3h",
+        ))
+    return "".join(f"{'   '.join(map(str.ljust, row, (12, 14, 5, 9, 8, 0)))}\n" for row in rows)
+
+
+def processes(seed: int = 1) -> str:
+    """Like `ps aux`: numbers to the right."""
+    random = Random(seed)
+    told = "USER         PID %CPU    VSZ STAT START COMMAND\n"
+    for process in range(1, 60):
+        number = process * random.randint(1, 90)
+        told += f"{random.choice(['root', 'www-data']):8} {number:7} {0.1 * process:4.1f} {number * 7:6} "
+        told += f"{random.choice(['S', 'Ss', 'R+']):4} 03:05 /usr/sbin/daemon --port {8000 + process}\n"
+    return told

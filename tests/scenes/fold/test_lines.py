@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from scenes.contracts import MARKER, Form
 from scenes.fold.grep import Grep
+from scenes.fold.listing import Listing
 from scenes.fold.log import Log
 from scenes.fold.paths import Paths
 from scenes.fold.runs import Runs
 from tests.scenes.fold import printed
 
-FORMS: list[Form] = [Grep(), Paths(), Log(), Runs()]
+FORMS: list[Form] = [Grep(), Paths(), Listing(), Log(), Runs()]
 every_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 
 WORDS = st.sampled_from([
@@ -31,7 +32,23 @@ LINES = st.lists(st.tuples(WORDS, GLUE), max_size=7).map(lambda parts: "".join(m
 MADE = st.lists(LINES, max_size=5).flatmap(
     lambda kinds: st.lists(st.sampled_from(kinds or [""]), max_size=24)
 )
-TEXTS = st.one_of(st.text(), st.lists(LINES, max_size=24).map("\n".join), MADE.map("\n".join))
+CELLS = st.sampled_from(["", "a", "bb", "12", "x y", '"', '"q"', "long-name", "\u3000", "\t", "a  b"])
+PADDED = st.builds(
+    lambda rows, widths, right: "\n".join(
+        "".join(
+            cell.rjust(width) + " " if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        for row in rows
+    ),
+    st.lists(st.lists(CELLS, min_size=4, max_size=4), min_size=8, max_size=14),
+    st.lists(st.integers(4, 12), min_size=4, max_size=4),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+)
+STRIPPED = PADDED.map(lambda text: "\n".join(line.rstrip(" ") for line in text.split("\n")))
+TEXTS = st.one_of(
+    st.text(), st.lists(LINES, max_size=24).map("\n".join), MADE.map("\n".join), PADDED, STRIPPED, STRIPPED
+)
 
 HOSTILE = {
     "brackets": "[" * 1_000_000,
@@ -46,6 +63,9 @@ HOSTILE = {
     "dashes": "a.b:1:x\n" + ("-1" * 2_500 + "-\n") * 200,
     "lines of words": ("1 a=( " * 800 + "\n") * 200,
     "one line again": "a.b:1:x 1\n" * 100_000,
+    "padding": ("a" + " " * 2_000 + "b\n") * 500,
+    "columns": (("a  " * 300) + "\n") * 1_000,
+    "quotes": (('"  ' * 300) + "\n") * 1_000,
     "closing": ("1 " + ")" * 5_000 + "\n") * 200,
     "two lines again": "a 1/\nb/2\n" * 100_000,
     "words of all kinds": "\n".join(
@@ -90,10 +110,11 @@ def test_a_text_of_its_kind_with_hostile_lines_in_it_comes_back(form, data):
 PRINTED = {
     "grep": [printed.found(), printed.found(numbered=False)],
     "find": ["\n".join(printed.tree())],
+    "ls": [printed.pods(), printed.processes()],
     "log": [*map(printed.log, (printed.daemon, printed.executor, printed.server)), printed.listing()],
     "runs": ["ready\n" + "connecting to the database\n" * 40 + "a line\nand the next\n\n" * 10 + "end"],
 }
-LEAST = {"grep": 0.4, "find": 0.4, "log": 0.3, "runs": 0.8}
+LEAST = {"grep": 0.4, "find": 0.4, "ls": 0.4, "log": 0.3, "runs": 0.8}
 
 
 @every_form
@@ -144,6 +165,7 @@ def test_a_text_with_a_marker_of_its_own_is_left_alone(form):
         "[runs lines=2 x]\na\n(999999999 more)",
         "[log lines=20001 legend=1: x *]\n§a=" + "x" * 10_000 + "\n§a" * 20_000,
         "[grep lines=20001 x]\n" + "x" * 10_000 + "\n1:" * 20_000,
+        "[ls lines=20001 titles=0 columns=0,999: x]" + "\na b" * 20_001,
         "[find lines=20001 x]\n" + "x" * 10_000 + "/" + "\nx" * 20_000,
     ],
     ids=lambda bomb: bomb[1:5],
