@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import msgspec
 
+from scenes.fold.relation import NotUniform, keyed, members
+
 _MOST_LEVELS = 8
 _MOST_MEMBERS = 64
 """An object with more members than this is a map, whose values hold no tables worth a search."""
 _LEAST_MEMBERS = 3
 _LEAST_CHARACTERS = 60
-_KEY = '{"key":'
 
-_PLACE = re.compile(r'"[^"]*+"|(\{?)\[table(?: ([1-9]))?\]')
+_PLACE = re.compile(r'"[^"]*+"|(\{)?\[table(?: ([1-9]))?\](?(1)\})')
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -51,7 +52,7 @@ def filled(document: str, tables: Sequence[Sequence[str]]) -> str:
         if len(numbers) > len(tables) or numbers[-1] > len(tables):
             raise ValueError("an object names a table that isn't there")
         rows = tables[numbers[-1] - 1]
-        return "{" + ",".join(map(_member, rows)) if found[1] else "[" + ",".join(rows) + "]"
+        return members(rows) if found[1] else "[" + ",".join(rows) + "]"
 
     text = _PLACE.sub(lexeme, document)
     if sorted(numbers) != list(range(1, len(tables) + 1)):
@@ -60,30 +61,23 @@ def filled(document: str, tables: Sequence[Sequence[str]]) -> str:
 
 
 def _sources(document: str, level: int) -> Iterator[Source]:
-    members = {name: bytes(value).decode() for name, value in _MEMBERS.decode(document).items()}
-    keyed = _keyed(document, members)
-    if keyed is not None:
-        yield keyed
-    if len(members) > _MOST_MEMBERS or level > _MOST_LEVELS:
+    found = _MEMBERS.decode(document)
+    if len(found) >= _LEAST_MEMBERS:
+        yield from _whole(document)
+    if len(found) > _MOST_MEMBERS or level > _MOST_LEVELS:
         return
-    for lexeme in members.values():
-        if lexeme.startswith('[{"') and len(lexeme) > _LEAST_CHARACTERS:
-            yield Source(lexeme, lexeme)
-        elif lexeme.startswith('{"'):
-            yield from _sources(lexeme, level + 1)
+    for value in found.values():
+        lexeme = bytes(value)
+        if lexeme.startswith(b'[{"') and len(lexeme) > _LEAST_CHARACTERS:
+            yield Source(lexeme.decode(), lexeme.decode())
+        elif lexeme.startswith(b'{"'):
+            yield from _sources(lexeme.decode(), level + 1)
 
 
-def _keyed(document: str, members: dict[str, str]) -> Source | None:
-    """An object of objects, as an array of them in which each has its name."""
-    if len(members) < _LEAST_MEMBERS or not all(lexeme.startswith('{"') for lexeme in members.values()):
-        return None
-    if sum(map(len, members.values())) + sum(map(len, members)) + 4 * len(members) + 1 != len(document):
-        return None  # a member was doubled
-    rows = [f'{_KEY}"{name}",{lexeme[1:]}' for name, lexeme in members.items()]
-    return Source(document, "[" + ",".join(rows) + "]")
-
-
-def _member(row: str) -> str:
-    """A row with a name in it, as a member: the inverse of `_keyed`."""
-    name, _, rest = row.removeprefix(_KEY).removeprefix('"').partition('"')
-    return f'"{name}":{{{rest.removeprefix(",")}'
+def _whole(document: str) -> Iterator[Source]:
+    """An object of objects."""
+    try:
+        rows = keyed(document)
+    except NotUniform:
+        return
+    yield Source(document, "[" + ",".join(rows) + "]")

@@ -5,9 +5,10 @@ one of ours. A member that is now an object or such an array, now something else
 Everywhere JSON is compact and no string has a quote in it (`cells.hide`).
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, groupby, pairwise
 
 import msgspec
 
@@ -21,7 +22,10 @@ _MOST_SHAPES = 64
 _LEAST_FILLED = 0.5
 """Where more cells than not would be empty, values are far from their names, and commas eat the gain."""
 
+_KEY = '{"key":'
 _OBJECTS = msgspec.json.Decoder(list[Row])
+_OF_OBJECTS = re.compile(r'\{"[^"]*+":\{"')
+_MEMBERS = msgspec.json.Decoder(Row)
 _LISTS = msgspec.json.Decoder(list[list[msgspec.Raw]])
 _MISSING = msgspec.Raw(b"")
 
@@ -36,11 +40,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Arrays of objects: how many of the relation's rows belong to each row of ours, in order."""
+    """Arrays of objects: how many of the relation's rows belong to each row of ours, in order.
+
+    Where it is keyed, they are objects of objects instead, and the column `key` has the names of their members. Where no
+    row belongs to ours, ours has an empty one, or, where it is optional, none.
+    """
 
     path: Path
     counts: list[int]
     relation: "Relation"
+    keyed: bool = False
+    optional: bool = False
+
+    @property
+    def empty(self) -> str:
+        return "" if self.optional else "{}" if self.keyed else "[]"
 
 
 Part = Column | Child
@@ -77,6 +91,27 @@ def relation(array: str) -> Relation:
 def objects(found: Relation) -> list[str]:
     """The relation's objects, as lexemes: the inverse of `relation`."""
     return [lexeme or "{}" for lexeme in _objects(found.parts, 0, found.rows)]
+
+
+def keyed(lexeme: str) -> list[str]:
+    """An object's members, which are objects, each with its name as a member `key`; NotUniform where one isn't."""
+    if _OF_OBJECTS.match(lexeme) is None:
+        raise NotUniform
+    found = {name: bytes(value).decode() for name, value in _MEMBERS.decode(lexeme).items()}
+    rows = [f'{_KEY}"{name}",{value[1:]}' for name, value in found.items() if value.startswith('{"')]
+    if len(rows) < len(found) or sum(map(len, rows)) - 5 * len(rows) + 1 != len(lexeme):  # or one was doubled
+        raise NotUniform
+    return rows
+
+
+def members(rows: Iterable[str]) -> str:
+    """The object that has the rows as members: the inverse of `keyed`."""
+    return "{" + ",".join(map(_member_of, rows)) + "}"
+
+
+def _member_of(row: str) -> str:
+    name, _, rest = row.removeprefix(_KEY).removeprefix('"').partition('"')
+    return f'"{name}":{{{rest.removeprefix(",")}'
 
 
 def _rows(array: str) -> tuple[list[Row], int]:
@@ -137,17 +172,20 @@ def _parts(path: Path, lexemes: list[str], level: int) -> list[Part]:
     """A member as a column, the columns of its objects, and the child of its arrays: those that there are."""
     parts: list[Part] = []
     rest = lexemes
-    for start, read in (('{"', _nested), ('[{"', _child)):
+    child: Child | None = None
+    for start, read in (('{"', _nested), ('{"', _keyed), ('[{"', _child)):
         taken = [lexeme if lexeme.startswith(start) else "" for lexeme in rest]
-        if any(taken):
+        if child is None and any(taken):
             try:
                 parts += read(path, taken, level + 1)
             except NotUniform:
                 continue
+            child = next((part for part in parts if part.path == path and isinstance(part, Child)), None)
             rest = ["" if lexeme.startswith(start) else lexeme for lexeme in rest]
-    if isinstance(parts[-1] if parts else None, Child) and "" not in lexemes and set(rest) <= {"", "[]"}:
-        return parts  # no row, an empty array
-    return [Column(path, rest), *parts] if any(rest) or not parts or isinstance(parts[-1], Child) else parts
+    implied = child is not None and "" not in lexemes and set(rest) <= {"", child.empty}
+    if child is not None and not implied:
+        parts[-1] = replace(child, optional=True)
+    return parts if parts and (implied or not any(rest)) else [Column(path, rest), *parts]
 
 
 def _nested(path: Path, lexemes: list[str], level: int) -> list[Part]:
@@ -158,17 +196,28 @@ def _nested(path: Path, lexemes: list[str], level: int) -> list[Part]:
     return _members(rows, size, path, level)
 
 
+def _keyed(path: Path, lexemes: list[str], level: int) -> list[Part]:
+    """The child of objects of objects."""
+    found = [keyed(lexeme) if lexeme else [] for lexeme in lexemes]
+    return [replace(_below(path, list(map(len, found)), chain(*found), level), keyed=True)]
+
+
 def _child(path: Path, lexemes: list[str], level: int) -> list[Part]:
-    """The child of arrays of objects, where it is shorter with the member's name before each row."""
+    """The child of arrays of objects."""
     try:
         counts = [len(found) for found in _LISTS.decode("[" + ",".join([x or "[]" for x in lexemes]) + "]")]
     except msgspec.DecodeError:
         raise NotUniform from None
-    rows, size = _rows("[" + ",".join([lexeme[1:-1] for lexeme in lexemes if lexeme]) + "]")
+    return [_below(path, counts, [lexeme[1:-1] for lexeme in lexemes if lexeme], level)]
+
+
+def _below(path: Path, counts: list[int], lexemes: Iterable[str], level: int) -> Child:
+    """Rows below rows, where they are shorter with the member's name before each."""
+    rows, size = _rows("[" + ",".join(lexemes) + "]")
     parts = _members(rows, size, (), level)
     if _names(parts) < (len(rows) + 1) * (len(".".join(path)) + 3):
         raise NotUniform
-    return [Child(path, counts, Relation(len(rows), parts))]
+    return Child(path, counts, Relation(len(rows), parts))
 
 
 def _names(parts: Iterable[Part]) -> int:
@@ -200,19 +249,21 @@ def _member(parts: Sequence[Part], level: int, rows: int) -> list[str]:
     deeper = [part for part in parts if len(part.path) > level + 1]
     own = [part for part in parts if len(part.path) == level + 1]
     found = [part.lexemes for part in own if isinstance(part, Column)]
-    empty = "" if found else "[]"
     if deeper:
         found.append(_objects(deeper, level + 1, rows))
-    found += [_lists(part, empty) for part in own if isinstance(part, Child)]
+    found += [_collected(part) for part in own if isinstance(part, Child)]
     if len(found) == 1:
         return found[0]
     return [next(filter(None, row), "") for row in zip(*found, strict=True)]
 
 
-def _lists(child: Child, empty: str) -> list[str]:
-    """The arrays of a child; `empty` where it has no row."""
+def _collected(child: Child) -> list[str]:
+    """The arrays or objects of a child."""
     lexemes = objects(child.relation)
-    ends = [0, *accumulate(child.counts)]
-    return [
-        "[" + ",".join(lexemes[start:end]) + "]" if start < end else empty for start, end in pairwise(ends)
-    ]
+    collect = members if child.keyed else _array
+    spans = pairwise([0, *accumulate(child.counts)])
+    return [collect(lexemes[start:end]) if start < end else child.empty for start, end in spans]
+
+
+def _array(lexemes: Iterable[str]) -> str:
+    return "[" + ",".join(lexemes) + "]"

@@ -7,6 +7,9 @@
      items: B-7,1
     18,Bob,3.00
 
+`items{}: key,count` says that the child's rows are the members of an object, by their names; `items?: sku` that a row
+without any below it has no such member, where else it has an empty one.
+
 `at` has the places, among all members, of what isn't a column of cells; without it they come last, in this order.
 """
 
@@ -25,7 +28,7 @@ _STEPS = re.compile(_STEP)
 _COLUMN = re.compile(rf"({_PATH})(:str)?(,?)")
 _SAME = re.compile(rf"({_PATH})=")
 _PLACES = re.compile(r" \| at ((?:[0-9]{1,6},)*[0-9]{1,6})$")
-_TAGGED = re.compile(rf"( +)({_PATH}): (.*)")
+_TAGGED = re.compile(rf"(?P<indent> +)(?P<name>{_PATH})(?P<keyed>\{{\}})?(?P<optional>\?)?: (?P<row>.*)")
 _EACH = " | each row: "
 
 
@@ -39,7 +42,8 @@ def write(relation: Relation, indent: str = "") -> tuple[list[str], list[str]]:
     for child in (part for part in rest if isinstance(part, Child)):
         tag = f"{indent} {_name(child.path)}: "
         child_heads, child_rows = write(child.relation, indent + " ")
-        heads += [tag + child_heads[0], *child_heads[1:]]
+        marks = "{}" * child.keyed + "?" * child.optional
+        heads += [f"{indent} {_name(child.path)}{marks}: {child_heads[0]}", *child_heads[1:]]
         spans = pairwise([0, *accumulate(child.counts)])
         rows = [
             f"\n{tag}".join([row, *child_rows[start:end]])
@@ -56,8 +60,9 @@ def read(lines: Sequence[str]) -> Relation:
     for line in lines[1:]:
         if not line.startswith(" "):
             break
-        parent, name, rest = _tagged(stack, line)
-        stack.append(parent.children.setdefault(name, _Sheet(rest)))
+        tagged = _tagged(stack, line)
+        child = _Sheet(tagged["row"], bool(tagged["keyed"]), bool(tagged["optional"]))
+        stack.append(stack[-1].children.setdefault(tagged["name"], child))
         heads += 1
     _fill(sheet, lines[heads:])
     return sheet.relation()
@@ -102,8 +107,9 @@ def _path(name: str) -> Path:
 class _Sheet:
     """One relation's lines while they are sorted out: those of its children stand between them."""
 
-    def __init__(self, head: str) -> None:
-        """`head` is the line that names its columns."""
+    def __init__(self, head: str, *kind: bool) -> None:
+        """`head` is the line that names its columns; `kind` is whether it is keyed, and whether optional."""
+        self._kind = kind
         placed = _PLACES.search(head)
         self._places = list(map(int, placed[1].split(","))) if placed else []
         head = head[: placed.start()] if placed else head
@@ -111,19 +117,22 @@ class _Sheet:
         self._same = _same(head[end:])
         self.children: dict[str, _Sheet] = {}
         self._lines: list[str] = []
-        self.counts: list[int] = []
+        self._counts: list[int] = []
 
     def begin(self) -> None:
         """The parent has one more row."""
-        self.counts.append(0)
+        self._counts.append(0)
 
     def take(self, line: str) -> None:
         """One more row."""
         self._lines.append(line)
-        if self.counts:
-            self.counts[-1] += 1
+        if self._counts:
+            self._counts[-1] += 1
         for child in self.children.values():
             child.begin()
+
+    def child(self, path: Path) -> Child:
+        return Child(path, self._counts, self.relation(), *self._kind)
 
     def relation(self) -> Relation:
         rows = len(self._lines)
@@ -133,7 +142,7 @@ class _Sheet:
             for (path, declared), column in zip(self._columns, found, strict=True)
         ]
         rest: list[Part] = [Column(path, [lexeme] * rows) for path, lexeme in self._same]
-        rest += [Child(_path(name), sheet.counts, sheet.relation()) for name, sheet in self.children.items()]
+        rest += [child.child(_path(name)) for name, child in self.children.items()]
         return Relation(rows, _placed(parts, rest, self._places) if self._places else [*parts, *rest])
 
 
@@ -176,26 +185,26 @@ def _same(text: str) -> list[tuple[Path, str]]:
     return found
 
 
-def _tagged(stack: list[_Sheet], line: str) -> tuple[_Sheet, str, str]:
-    """A child's line: the parent, which the stack then ends with, the child's name, and the rest."""
+def _tagged(stack: list[_Sheet], line: str) -> re.Match[str]:
+    """A child's line; the stack then ends with its parent."""
     tagged = _TAGGED.fullmatch(line)
-    if tagged is None or len(tagged[1]) > len(stack):
+    if tagged is None or len(tagged["indent"]) > len(stack):
         raise ValueError("an indented line belongs to nothing")
-    del stack[len(tagged[1]) :]
-    return stack[-1], tagged[2], tagged[3]
+    del stack[len(tagged["indent"]) :]
+    return tagged
 
 
 def _fill(sheet: _Sheet, lines: Iterable[str]) -> None:
     """Gives each line to the sheet it is a row of."""
     stack = [sheet]
     for line in lines:
-        child, row = sheet, line
-        if line.startswith(" "):
-            parent, name, row = _tagged(stack, line)
-            if name not in parent.children:
-                raise ValueError("a row belongs to no child")
-            child = parent.children[name]
-            stack.append(child)
-        else:
+        if not line.startswith(" "):
             del stack[1:]
-        child.take(row)
+            sheet.take(line)
+            continue
+        tagged = _tagged(stack, line)
+        child = stack[-1].children.get(tagged["name"])
+        if child is None:
+            raise ValueError("a row belongs to no child")
+        child.take(tagged["row"])
+        stack.append(child)

@@ -6,6 +6,7 @@ arrays, or objects of objects, stays, above its tables (`places`).
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from scenes.fold import cells, sheet
@@ -22,6 +23,15 @@ _HEAD = re.compile(
     r"\[table lines=(?P<lines>[0-9]{1,9}) (?:rows=(?P<rows>[0-9]{1,9})(?P<jsonl> jsonl)?|tables=(?P<tables>[1-9]))(?:; [a-z ,]+)?\]"
 )
 _SECTION = re.compile(r"\(table [1-9] lines=([0-9]{1,9}) rows=([0-9]{1,9})\)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A table, taken out of a document."""
+
+    source: Source
+    relation: Relation
+    lines: list[str]
 
 
 class Table:
@@ -69,33 +79,32 @@ def _folded(text: str) -> str:
 def _around(document: str) -> str:
     """An object, above the tables that were in it; NotUniform where there are none."""
     taken = _taken(document)
-    relations = [found for _, found in taken]
+    relations = [each.relation for each in taken]
     if not taken:
         raise NotUniform
     if len(taken) == 1:
-        lines = [_without(document, taken[0][0], ""), *_lines(relations[0])]
+        lines = [_without(document, taken[0].source, ""), *taken[0].lines]
         return _headed(f"rows={relations[0].rows}", lines, relations)
     lines = []
-    for number, (source, found) in enumerate(taken, start=1):
-        document = _without(document, source, f" {number}")
-        written = _lines(found)
-        lines += [f"(table {number} lines={len(written)} rows={found.rows})", *written]
+    for number, each in enumerate(taken, start=1):
+        document = _without(document, each.source, f" {number}")
+        lines += [f"(table {number} lines={len(each.lines)} rows={each.relation.rows})", *each.lines]
     return _headed(f"tables={len(taken)}", [document, *lines], relations)
 
 
-def _taken(document: str) -> list[tuple[Source, Relation]]:
+def _taken(document: str) -> list[_Taken]:
     """The tables in an object that are shorter than what they say."""
-    taken: list[tuple[Source, Relation]] = []
+    taken: list[_Taken] = []
     for source in islice(sources(document), _MOST_SOURCES):
         if len(taken) == _MOST_TABLES or source.text not in document:
             continue
         try:
             found = relation(source.array)
-            length = sum(map(len, _lines(found)))
+            lines = _lines(found)
         except NotUniform:
             continue
-        if length < len(source.text):
-            taken.append((source, found))
+        if sum(map(len, lines)) < len(source.text):
+            taken.append(_Taken(source, found, lines))
             document = _without(document, source, f" {len(taken)}")
     return taken
 

@@ -116,7 +116,9 @@ class _Grown:
             return lambda: self._or_any(self._object([(n, make()) for n, make in makers if not self._now()]))
         if level < 3 and kind < 0.4:
             return lambda: self._or_any(self._random.choice(("[]", self._listed(self._rows(level + 1)))))
-        return (lambda: alone) if kind < 0.6 else lambda: self._random.choice(self._lexemes)
+        if level < 3 and kind < 0.5:
+            return lambda: self._or_any(self._random.choice(("{}", self._keyed(level + 1))))
+        return (lambda: alone) if kind < 0.65 else lambda: self._random.choice(self._lexemes)
 
     def _members(self, level: int) -> list[tuple[str, str]]:
         return [(name, self._value(level)) for name in self._members_of()]
@@ -125,9 +127,16 @@ class _Grown:
         kind = self._random.random()
         if kind < 0.5:
             return self._listed(self._rows(1))
-        if kind < 0.7 and level < 3:
+        if kind < 0.6:
+            return self._keyed(1)
+        if kind < 0.75 and level < 3:
             return self._object(self._members(level + 1))
         return self._random.choice(self._lexemes)
+
+    def _keyed(self, level: int) -> str:
+        """An object of like objects, by names that are data."""
+        rows = self._rows(level)
+        return self._object([(f'"{self._random.randrange(10**6)}"', row) for row in rows])
 
     def _members_of(self) -> list[str]:
         return self._random.sample(self._names, self._random.randint(1, len(self._names)))

@@ -29,8 +29,8 @@ def compact(value: object) -> str:
 
 
 def folded(value: object) -> str:
-    """The table of a value, which says it again."""
-    found = FORM.fold(json.dumps(value))
+    """The table of a value, also where it is longer; it says the value again."""
+    found = at_any_price(json.dumps(value))
     assert found is not None
     assert FORM.unfold(found) == minify(json.dumps(value))
     return found
@@ -88,6 +88,38 @@ def test_nested_objects_are_columns_and_arrays_of_objects_are_rows_below_theirs(
         " items: A2,0\n"
         " items: A2,1"
     )
+
+
+def test_objects_by_names_that_are_data_are_rows_below_theirs_too() -> None:
+    users = [
+        {"user": f"u{n}", "orders": {f"W{n}{i}": {"status": "sent", "total_amount": i} for i in range(2)}}
+        for n in range(3)
+    ]
+    assert folded(users).split("\n")[1:] == [
+        *(
+            "user",
+            " orders{}: key,total_amount | each row: status=sent | at 2",
+            "u0",
+            " orders: W00,0",
+            " orders: W01,1",
+        ),
+        *("u1", " orders: W10,0", " orders: W11,1", "u2", " orders: W20,0", " orders: W21,1"),
+    ]
+
+
+def test_a_missing_array_is_told_from_an_empty_one() -> None:
+    items = [{"article": "a", "quantity": 1}] * 3
+    missing: list[dict[str, object]] = [{"id": 1, "items": items}, {"id": 2}]
+    assert " items?: " in folded(missing)
+    assert " items: " in folded([*missing[:1], {"id": 2, "items": []}])
+    both = folded([*missing, {"id": 3, "items": []}, {"id": 4, "items": None}])
+    assert both.split("\n")[1].startswith("id,items")
+    assert both.endswith("\n2,\n3,[]\n4,null")
+
+
+def test_an_empty_array_in_place_of_an_object_with_arrays_stays() -> None:
+    value = {"identifier": 1, "items": [{"article": 1, "quantity": 2}] * 3}
+    assert folded([{"a": value}, {"a": []}, {"a": value}]).split("\n")[1].startswith("a,a.identifier")
 
 
 def test_arrays_of_values_stay_json() -> None:
