@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import BoundedSemaphore
 from time import perf_counter
 
 from app.accounted import Accounting
@@ -32,15 +33,14 @@ class Threads:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scenes")
-        self._measured = 0
+        self._free = BoundedSemaphore(MOST_MEASURED)
 
     async def run(self, encode: Callable[[], tuple[Request, Saving]]) -> tuple[Request, Saving]:
         return await asyncio.get_running_loop().run_in_executor(self._pool, encode)
 
     def measure(self, measure: Callable[[], None]) -> None:
         """Do so once in a while; nobody waits for it."""
-        if self._measured < MOST_MEASURED:
-            self._measured += 1
+        if self._free.acquire(blocking=False):
             self._pool.submit(self._measure, measure)
 
     def _measure(self, measure: Callable[[], None]) -> None:
@@ -49,7 +49,7 @@ class Threads:
         except Exception:  # noqa: BLE001 - a defect of ours: nobody waits here who could be told
             _log.exception("the measuring of scenes failed")
         finally:
-            self._measured -= 1
+            self._free.release()
 
 
 class Encoding:

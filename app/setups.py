@@ -8,11 +8,15 @@ from app import config
 from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
-from app.codecs.identity import Identity
+from app.codecs.encodings import Encodings
+from app.codecs.memo import Memo
+from app.codecs.scenes import Scenes
+from app.codecs.vocabularies import Vocabularies, found_in
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.embedding import Embedding
 from app.encoder import Encoder, plan_of
+from app.encoding import Encoding, Threads
 from app.exchange import Exchange, Shadowed
 from app.hedging import Hedges
 from app.journal import Reader
@@ -64,6 +68,8 @@ class Setups:
         self._listed = listed
         self._shadowed = shadowed
         self._encoded = encoded
+        self._memo = Memo()
+        self._threads = Threads()
         self.speeds = Speeds()
         self.conversations = Conversations()
 
@@ -78,7 +84,7 @@ class Setups:
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
-        upstreams = Upstreams(sources, Identity(), self._budgets, self._hedges)
+        upstreams = Upstreams(sources, self._encoding(settings.scenes), self._budgets, self._hedges)
         embedding = self._embedding(settings, routing, upstreams, costs)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
@@ -91,6 +97,13 @@ class Setups:
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
         return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
+
+    def _encoding(self, settings: config.Scenes) -> Encoding:
+        """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
+        files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
+        self._memo.most_bytes = settings.memo_bytes
+        scenes = Scenes(Encodings(settings, Vocabularies(files)).of, self._memo)
+        return Encoding(scenes, settings.layer, settings.sample, self._threads, self._metrics.scenes)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

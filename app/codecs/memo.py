@@ -16,8 +16,8 @@ class Memo:
     Several threads may use it at once.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: int = 0) -> None:
+        self.most_bytes = most_bytes
         self._bytes = 0
         self._known: OrderedDict[bytes, Shorter | None] = OrderedDict()
         self._lock = Lock()
@@ -35,7 +35,7 @@ class Memo:
             self._forget(key)
             self._known[key] = found
             self._bytes += _size(found)
-            while self._bytes > self._most_bytes:
+            while self._bytes > self.most_bytes:
                 self._forget(next(iter(self._known)))
 
     def _forget(self, key: bytes) -> None:
@@ -44,8 +44,8 @@ class Memo:
 
 
 def key_of(policy: bytes, text: str) -> bytes:
-    """The same for the same text under the same policy, in every process."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), key=policy[:64], digest_size=16).digest()
+    """The same for the same text under the same policy (at most 64 bytes), in every process."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), key=policy, digest_size=16).digest()
 
 
 def _size(found: Shorter | None) -> int:

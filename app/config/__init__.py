@@ -14,7 +14,8 @@ from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
 from app.config.routing import Encoder, Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
-from app.config.schema import Config, Key, Logs, Metrics, Model, Server
+from app.config.scenes import Scenes
+from app.config.schema import Config, Key, Logs, Metrics, Model, Sections, Server
 from app.config.splits import Canary, Shadow, Split
 from app.config.text import read_text, version_of
 from app.config.upstreams import (
@@ -59,6 +60,7 @@ __all__ = [
     "Redis",
     "Router",
     "Rule",
+    "Scenes",
     "Server",
     "Shadow",
     "Split",
@@ -97,20 +99,7 @@ def of_text(text: str, path: Path, environment: Mapping[str, str]) -> Config:
     if faults or sections is None:
         raise ConfigError(faults)
     return Config(
-        server=sections.server,
-        upstreams=sections.upstreams,
-        models=sections.models,
-        presets=sections.presets,
-        templates=sections.templates,
-        modes=sections.modes,
-        router=sections.router,
-        keys=sections.keys,
-        limits=sections.limits,
-        redis=sections.redis,
-        store=sections.store,
-        prices=sections.prices,
-        metrics=sections.metrics,
-        logs=sections.logs,
+        **{name: getattr(sections, name) for name in Sections.model_fields},
         warnings=tuple(map(str, in_order(oddities(sections, document)))),
         hidden=frozenset(document.hidden),
         text=text,

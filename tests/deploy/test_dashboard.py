@@ -59,6 +59,7 @@ def test_the_rows_follow_a_request():
         "Limits",
         "Pacing",
         "Process",
+        "Scenes",
         "vLLM",
     ]
 

@@ -1,6 +1,7 @@
 """The alerts and the dashboard, against a real gateway and a real Prometheus."""
 
 import contextlib
+import json
 import subprocess
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from pathlib import Path
@@ -80,6 +81,14 @@ async def ask(client: httpx.AsyncClient) -> None:
             await client.post(CHAT, json=body | {"model": model, "stream": stream})
     await client.post(CHAT, json=body | {"model": "twin/x?chunks=4&gap=0.02", "stream": True})
     await client.post(CHAT, json={"model": "auto", "messages": [{"role": "user", "content": UNKNOWN}]})
+    table = {
+        "role": "tool",
+        "tool_call_id": "c",
+        "content": json.dumps([{"id": n, "name": "x"} for n in range(99)]),
+    }
+    for more in ({}, {"logprobs": True}):
+        shorter = {"model": "words", "messages": [table], "hyperbridge": {"scenes": "codebook"}, **more}
+        await client.post(CHAT, json=shorter)
 
 
 @pytest.fixture

@@ -1,0 +1,224 @@
+"""Scenes as a client meets them: what a prompt loses on its way, what stays byte for byte, and what is told of it."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from scenes.forms import decoded
+from tests.support.gateway import Served, gateway_of
+from tests.support.waiting import answered, eventually
+
+CHAT = "/v1/chat/completions"
+ROWS = [{"id": 1000 + n, "name": f"part-{n}", "price": n + 0.5, "currency": "EUR"} for n in range(40)]
+RESULT = json.dumps(ROWS)
+COMPACT = json.dumps(ROWS, separators=(",", ":"))
+LOG = "\n".join(
+    f"2026-05-04 10:{n:02}:11 INFO shop.Orders: order {4700 + n} was reserved by worker {n % 4}"
+    for n in range(40)
+)
+
+
+def talk(*results: object, user: str = "What does part-7 cost?") -> list[dict[str, Any]]:
+    """A conversation in which tools gave these results."""
+    said: list[dict[str, Any]] = [{"role": "system", "content": f"Answer in  one word. {RESULT}"}]
+    said.append({"role": "user", "content": user})
+    for number, result in enumerate(results):
+        call = {"id": f"c{number}", "type": "function", "function": {"name": "get", "arguments": RESULT}}
+        said.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        said.append({"role": "tool", "tool_call_id": f"c{number}", "content": result})
+    return said
+
+
+@pytest.fixture
+async def gateway(upstream, tmp_path) -> AsyncGenerator[Served]:
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}", speaks: [chat, responses, messages]}}}}
+scenes: {{sample: 1}}
+models:
+  plain: twin/plain
+  short: {{upstream: twin, model: short, scenes: safe}}
+  never: {{upstream: twin, model: never, scenes: "off"}}
+"""
+    async with gateway_of(yaml, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+async def client(gateway) -> AsyncGenerator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sent(upstream):
+    """The messages of the last request that reached the upstream."""
+    return lambda: upstream[0].seen[-1].json()["messages"]
+
+
+async def test_what_a_tool_gave_back_is_said_shorter_and_comes_back_from_it(client, sent):
+    answer = await client.post(CHAT, json={"model": "short", "messages": talk(RESULT)})
+
+    result = sent()[-1]["content"]
+    assert len(result) < 0.5 * len(RESULT)
+    assert decoded(result) == COMPACT
+    layer, saved, forms = answer.headers["x-hyperbridge-scenes"].split("; ")
+    assert (layer, forms) == ("safe", "forms=table")
+    told = answer.json()["hyperbridge"]["scenes"]
+    assert told["saved_tokens"] == int(saved.removeprefix("saved=")) > 300
+    assert told["tokens_after"] == answer.json()["usage"]["prompt_tokens"]
+    assert told["tokens_before"] - told["tokens_after"] == told["saved_tokens"]
+
+
+async def test_all_but_data_stays_byte_for_byte(client, upstream):
+    body = json.dumps({
+        "model": "short",
+        "messages": talk(RESULT),
+        "tools": [{"type": "function", "x": ROWS}],
+    })
+    await client.post(CHAT, content=body, headers={"content-type": "application/json"})
+
+    seen = upstream[0].seen[-1].body.decode()
+    start = body.index('"content": ', body.index('"tool_call_id"')) + len('"content": ')
+    end = start + len(json.dumps(RESULT))
+    assert seen.startswith(body[:start])
+    assert seen.endswith(body[end:])
+
+
+@pytest.mark.parametrize("model", ["plain", "never"])
+async def test_by_default_and_where_it_is_off_the_prompt_goes_out_as_it_came(client, upstream, model):
+    body = json.dumps({"model": model, "messages": talk(RESULT)})
+    answer = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
+
+    assert upstream[0].seen[-1].body.decode() == body
+    assert "x-hyperbridge-scenes" not in answer.headers
+    assert "hyperbridge" not in answer.json()
+
+
+async def test_what_could_be_saved_is_measured_where_nothing_is_changed(client):
+    answer = await client.post(CHAT, json={"model": "plain", "messages": talk(RESULT)})
+    assert answer.status_code == 200, answer.text
+
+    async def measured() -> bool:
+        text = (await client.get("/metrics")).text
+        return 'hyperbridge_scene_seconds_count{layer="codebook",sent="no"} 1.0' in text
+
+    await answered(measured, seconds=5)
+    text = (await client.get("/metrics")).text
+    for layer in ("safe", "codebook"):
+        assert f'hyperbridge_scene_tokens_total{{layer="{layer}",sent="no",stage="before"}}' in text
+
+
+@pytest.mark.parametrize("asked", ["header", "member"])
+async def test_a_client_decides_for_its_own_call(client, sent, asked):
+    wish = {"headers": {"x-hyperbridge-scenes": "off"}} if asked == "header" else {}
+    more = {"hyperbridge": {"scenes": "off"}} if asked == "member" else {}
+    await client.post(CHAT, json={"model": "short", "messages": talk(RESULT), **more}, **wish)
+    assert sent()[-1]["content"] == RESULT
+
+    answer = await client.post(
+        CHAT,
+        json={"model": "never", "messages": talk(LOG)},
+        headers={"x-hyperbridge-scenes": "codebook"},
+    )
+    assert decoded(sent()[-1]["content"]) == LOG
+    assert answer.headers["x-hyperbridge-scenes"].startswith("codebook; saved=")
+
+
+async def test_a_layer_that_does_not_exist_is_told_with_those_that_do(client):
+    answer = await client.post(
+        CHAT, json={"model": "plain", "messages": talk()}, headers={"x-hyperbridge-scenes": "zip"}
+    )
+    assert answer.status_code == 400
+    assert "off, shadow, safe, codebook" in answer.json()["error"]["message"]
+
+
+async def test_a_prompt_that_grows_keeps_its_beginning(client, sent):
+    results = [RESULT, LOG, RESULT, "short", LOG.replace("Orders", "Baskets")]
+    before: list[dict[str, Any]] = []
+    for count in range(1, len(results) + 1):
+        await client.post(CHAT, json={"model": "short", "messages": talk(*results[:count])})
+        assert sent()[: len(before)] == before
+        before = sent()
+
+
+async def test_a_users_text_stays_and_a_block_of_data_in_it_is_said_shorter(client, sent):
+    text = (
+        f"Compare  this:\n```json\n{RESULT}\n```\nwith code:\n```python\nrows = {RESULT}\n```\nand say why."
+    )
+    await client.post(CHAT, json={"model": "short", "messages": talk(user=text)})
+
+    said = sent()[1]["content"]
+    assert said.startswith("Compare  this:\n```json\n[table ")
+    assert said.endswith(f"```\nwith code:\n```python\nrows = {RESULT}\n```\nand say why.")
+    assert decoded(said) == text.replace(RESULT, COMPACT, 1)
+
+
+async def test_parts_of_a_message_are_places_too_and_images_are_none(client, sent):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4000}}
+    parts = [{"type": "text", "text": RESULT}, image]
+    await client.post(CHAT, json={"model": "short", "messages": talk(parts)})
+
+    first, second = sent()[-1]["content"]
+    assert decoded(first["text"]) == COMPACT
+    assert second == image
+
+
+async def test_a_message_that_names_a_member_twice_is_passed_over(client, upstream):
+    twice = f'{{"role":"tool","content":"x","content":{json.dumps(RESULT)}}}'
+    body = f'{{"model":"short","messages":[{twice}]}}'
+    answer = await client.post(CHAT, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert upstream[0].seen[-1].body.decode() == body
+
+
+async def test_a_stream_says_it_where_it_says_its_usage(gateway):
+    async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:
+        stream = await client.chat.completions.create(
+            model="short",
+            messages=talk(RESULT),  # type: ignore[arg-type]
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        told = [chunk.model_extra["hyperbridge"] async for chunk in stream if chunk.model_extra]
+    (scenes,) = [each["scenes"] for each in told]
+    assert scenes["forms"] == {"table": 1}
+    assert scenes["saved_tokens"] > 300
+
+
+@pytest.mark.parametrize(
+    ("page", "members"),
+    [
+        ("/v1/responses", {"input": [{"type": "function_call_output", "call_id": "c", "output": RESULT}]}),
+        (
+            "/v1/messages",
+            {
+                "max_tokens": 9,
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "tool_result", "tool_use_id": "t", "content": RESULT}],
+                    }
+                ],
+            },
+        ),
+    ],
+)
+async def test_other_interfaces_have_tools_as_well(client, upstream, page, members):
+    answer = await client.post(page, json={"model": "short", **members})
+    assert answer.status_code == 200
+    assert b"[table " in upstream[0].seen[-1].body
+    assert answer.json()["hyperbridge"]["scenes"]["saved_tokens"] > 300
+
+
+async def test_the_log_says_what_was_saved_and_nothing_of_what_was_said(client, gateway):
+    await client.post(CHAT, json={"model": "short", "messages": talk(RESULT)})
+
+    await eventually(lambda: "saved_tokens" in gateway.log_text())
+    line = json.loads(gateway.log_text().splitlines()[-1])
+    assert line["scenes"] == "safe"
+    assert line["saved_tokens"] > 300
+    assert "part-7" not in gateway.log_text()
