@@ -131,12 +131,13 @@ def words(text: str) -> Words | None:
     )
 
 
-def repeats(found: Words, least: float = LEAST_TOKENS) -> Iterator[Repeat]:
-    """Every phrase of at least `least` tokens that would earn its line, were no other chosen.
+def repeats(found: Words, *, across_lines: bool = True) -> Iterator[Repeat]:
+    """Every phrase of at least `LEAST_TOKENS` that would earn its line, were no other chosen.
 
-    None could be longer, to the left or to the right, and stand at as many places.
+    None could be longer, to the left or to the right, and stand at as many places. `across_lines`: also whole lines
+    together.
     """
-    order, shared = _shared(found)
+    order, shared = _shared(found, across_lines=across_lines)
     changes = np.cumsum(np.diff(_left(found)[order], prepend=-1) != 0).tolist()
     places, before, after = order.tolist(), found.before.tolist(), found.after.tolist()
     for first, last, length in _intervals(shared):
@@ -146,7 +147,7 @@ def repeats(found: Words, least: float = LEAST_TOKENS) -> Iterator[Repeat]:
         ):  # it overlaps itself, or is part of a longer one
             continue
         tokens = after[places[first] + length - 1] - before[places[first]]
-        if tokens >= least and worth(uses, tokens) > least:
+        if tokens >= LEAST_TOKENS and worth(uses, tokens) > LEAST_TOKENS:
             yield Repeat(sorted(places[first : last + 1]), length, tokens)
 
 
@@ -172,7 +173,7 @@ def _intervals(shared: Places) -> Iterator[tuple[int, int, int]]:
         yield since, last, depth
 
 
-def _shared(found: Words) -> tuple[Places, Places]:
+def _shared(found: Words, *, across_lines: bool) -> tuple[Places, Places]:
     """All words in the order of what begins with them, and how many words of its line each shares with the one before."""
     count = len(found.starts)
     ranks = _ranks(found.spaced)
@@ -182,7 +183,11 @@ def _shared(found: Words) -> tuple[Places, Places]:
     shared = np.zeros(len(first), dtype=np.intp)
     same = np.flatnonzero(found.plain[first] == found.plain[second])
     shared[same] = 1 + _common(ranks, first[same] + 1, second[same] + 1)
-    return order, np.concatenate(([0], _within_lines(found, first, second, shared)))
+    if across_lines:
+        shared = _within_lines(found, first, second, shared)
+    else:
+        shared = np.minimum(shared, found.line_ends[first] - first)
+    return order, np.concatenate(([0], shared))
 
 
 def _within_lines(found: Words, first: Places, second: Places, shared: Places) -> Places:

@@ -1,0 +1,216 @@
+"""Undoes codes in what a model streams, whatever the pieces it comes in.
+
+    decoder = StopAt(Decoder(book.phrases), ["END"])
+    for piece in pieces:
+        out.append(decoder.feed(piece))
+    out.append(decoder.flush())
+
+A piece's end may fall within a code. Only what may still become one is held back: at most the longest code, and within
+JSON the escape after it, too. One decoder reads one stream: one choice's content, or one tool call's arguments.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from scenes.codebook.codes import CODE, SIGIL
+
+_LONGEST_CODE = 9
+_OPEN = re.compile(r"§[a-z]{0,8}\Z")
+"""What may become a code, or may be none yet: a letter may follow it."""
+
+
+class Stream(Protocol):
+    def feed(self, text: str) -> str:
+        """What is certain after this piece; often the piece itself, sometimes nothing."""
+
+    def flush(self) -> str:
+        """What was held back. Nothing may be fed after it."""
+
+
+class Decoder:
+    """Replaces codes by their phrases in plain text. `decoded` and `unknown` count the codes it saw."""
+
+    def __init__(self, phrases: Mapping[str, str]) -> None:
+        """`phrases`: of each code, its sigil included."""
+        self._phrases = phrases
+        self._held = ""
+        self.decoded = 0
+        self.unknown = 0
+
+    def feed(self, text: str) -> str:
+        if not self._held and SIGIL not in text:
+            return text
+        text = self._held + text
+        still_open = _OPEN.search(text, max(0, len(text) - _LONGEST_CODE))
+        self._held = text[still_open.start() :] if still_open else ""
+        return CODE.sub(self._phrase, text[: len(text) - len(self._held)])
+
+    def flush(self) -> str:
+        held, self._held = self._held, ""
+        return CODE.sub(self._phrase, held)
+
+    def _phrase(self, code: re.Match[str]) -> str:
+        phrase = self._phrases.get(code[0])
+        if phrase is None:
+            self.unknown += 1
+            return code[0]
+        self.decoded += 1
+        return phrase
+
+
+class JsonDecoder:
+    """Replaces codes in a JSON document that comes in pieces, where they stand in the value of a string; never in a key.
+
+    The phrase is escaped as JSON asks, so what was a document stays one. What is none is read as far as it looks like one.
+    """
+
+    def __init__(self, phrases: Mapping[str, str]) -> None:
+        self._phrases = {
+            code: json.dumps(phrase, ensure_ascii=False)[1:-1] for code, phrase in phrases.items()
+        }
+        self._held = ""
+        self._is_object: list[bool] = []  # of each open bracket, the innermost last
+        self._is_key_next = False
+        self._in_string = False
+        self.decoded = 0
+        self.unknown = 0
+
+    def feed(self, text: str) -> str:
+        return self._read(text, is_last=False)
+
+    def flush(self) -> str:
+        return self._read("", is_last=True)
+
+    def _read(self, text: str, *, is_last: bool) -> str:
+        text = self._held + text
+        self._held = ""
+        out: list[str] = []
+        at = place = 0
+        while place < len(text):
+            if not self._in_string:
+                place = self._between(text, place)
+                continue
+            found = _SPECIAL.search(text, place)
+            if found is None:
+                break
+            place = found.end()
+            if found[0] == '"':
+                self._in_string = False
+            elif not is_last and _CUT.match(text, found.start()):
+                self._held = text[found.start() :]
+                break
+            elif found[0] in _SIGILS and not self._is_key_next:
+                place = _LETTERS.match(text, place).end()  # type: ignore[union-attr] # it matches nothing, too
+                phrase = self._phrase(SIGIL + text[found.end() : place], text[place : place + _PAIR])
+                if phrase is not None:
+                    out += (text[at : found.start()], phrase)
+                    at = place
+        out.append(text[at : len(text) - len(self._held)])
+        return "".join(out)
+
+    def _between(self, text: str, place: int) -> int:
+        """Reads what stands between strings, up to the next one's first quote. The place after it, or the text's end."""
+        for found in _STRUCTURE.finditer(text, place):
+            mark = found[0]
+            if mark == '"':
+                self._in_string = True
+                return found.end()
+            if mark in "{[":
+                self._is_object.append(mark == "{")
+            elif mark in "}]" and self._is_object:
+                self._is_object.pop()
+            self._is_key_next = mark in "{," and bool(self._is_object) and self._is_object[-1]
+        return len(text)
+
+    def _phrase(self, code: str, following: str) -> str | None:
+        if not CODE.fullmatch(code) or _is_alphanumeric(following):
+            return None
+        phrase = self._phrases.get(code)
+        if phrase is None:
+            self.unknown += 1
+        else:
+            self.decoded += 1
+        return phrase
+
+
+class StopAt:
+    """Ends a stream where the first stop string is complete; of two that are at once, the longer. `stopped` is that one.
+
+    Upstreams look for stop strings in what they write, which is codes: a phrase may have one within it.
+    """
+
+    def __init__(self, stream: Stream, stops: Sequence[str]) -> None:
+        self._stream = stream
+        self._stops = tuple(stop for stop in stops if stop)
+        self._held = ""
+        self.stopped: str | None = None
+
+    def feed(self, text: str) -> str:
+        return self._cut(self._stream.feed(text))
+
+    def flush(self) -> str:
+        rest = self._cut(self._stream.flush())
+        held, self._held = self._held, ""
+        return rest + held
+
+    def _cut(self, text: str) -> str:
+        if self.stopped is not None:
+            return ""
+        text = self._held + text
+        ends = [(start + len(stop), start, stop) for stop in self._stops if (start := text.find(stop)) >= 0]
+        if ends:
+            _, start, self.stopped = min(ends)
+            self._held = ""
+            return text[:start]
+        kept = max((_begun(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+
+def may_stop(phrases: Iterable[str], stops: Sequence[str]) -> bool:
+    """Whether a stop string may be completed by a phrase, so that the decoded stream must be watched for it."""
+    return any(_meets(phrase, stop) for phrase in phrases for stop in stops if stop)
+
+
+_SIGILS = frozenset((SIGIL, r"\u00a7", r"\u00A7"))
+_STRUCTURE = re.compile(r'["{}\[\]:,]')
+_SPECIAL = re.compile(r'"|§|\\u00[aA]7|\\.|\\', re.DOTALL)
+_LETTERS = re.compile(r"[a-z]{0,9}")
+_CUT = re.compile(
+    r"""\\(?:u(?:0(?:0[aA]?)?)?)?\Z  # an escape that may become a sigil, or may be of a quote
+    | (?:§|\\u00[aA]7)(?:
+        [a-z]{0,8}\Z
+        | [a-z]{2,8}\\(?:u[0-9a-fA-F]{0,3})?\Z  # what follows the code is not told yet
+        | [a-z]{2,8}\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z  # nor here: half a character
+    )""",
+    re.VERBOSE,
+)
+_PAIR = 12
+"""Characters of two escapes, which may be one character."""
+_ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4}){1,2}")
+_ALPHANUMERIC = re.compile(r"[^\W_]")
+
+
+def _is_alphanumeric(following: str) -> bool:
+    """Whether what follows within a JSON string begins with a letter or digit, escaped or not."""
+    escaped = _ESCAPED.match(following)
+    first = json.loads(f'"{escaped[0]}"') if escaped else following
+    return _ALPHANUMERIC.match(first) is not None
+
+
+def _begun(text: str, stop: str) -> int:
+    """How many characters at the end of `text` may be the beginning of `stop`: the longest such."""
+    start = text.find(stop[0], max(0, len(text) - len(stop) + 1))
+    while start >= 0 and not stop.startswith(text[start:]):
+        start = text.find(stop[0], start + 1)
+    return len(text) - start if start >= 0 else 0
+
+
+def _meets(phrase: str, stop: str) -> bool:
+    """Whether some text has the stop string where the phrase has a character of it."""
+    if stop in phrase or phrase in stop:
+        return True
+    sizes = range(1, min(len(phrase), len(stop)))
+    return any(phrase.endswith(stop[:size]) or phrase.startswith(stop[-size:]) for size in sizes)
