@@ -19,7 +19,9 @@ SAMPLE_LINES = 24
 SAMPLE_CHARACTERS = 300
 LEAST_LINES = 5
 LEAST_LENGTH = 10  # characters of a line, on the average
-MOST = 0.95  # of the text's length: what saves less is not worth a legend
+MOST = 0.85  # of the text's length: what saves less is not worth a legend
+CODE_ENDS = tuple(";{}(,\\")
+CODE_BEGINS = ("#define", "#include", "//", "/*", "* ")
 
 
 class Log:
@@ -43,7 +45,12 @@ class Log:
 
 
 def logged(lines: Sequence[str]) -> bool:
-    """Whether these may be lines of a log: many have digits, and they are no JSON or markup."""
+    """Whether these may be lines of a log: many have digits, and they are no JSON, markup or code."""
     sample = [line[:SAMPLE_CHARACTERS] for line in lines[:: len(lines) // SAMPLE_LINES + 1]]
     numbered = sum(map(bool, map(DIGIT.search, sample)))
-    return len(lines) >= LEAST_LINES and numbered * 2 > len(sample) and not DATA.match(lines[0])
+    of_code = sum(
+        line.rstrip().endswith(CODE_ENDS) or line.lstrip().startswith(CODE_BEGINS) for line in sample
+    )
+    if len(lines) < LEAST_LINES or DATA.match(lines[0]):
+        return False
+    return numbered * 2 > len(sample) >= of_code * 4

@@ -100,9 +100,11 @@ def between(index: int, column: Sequence[str]) -> Slot:
     after = closing[0] if closing else ""
     while after and not all(unit.endswith(after) for unit in column):
         after = after[1:]
-    if (after or before != " ") and min(map(len, column)) <= len(before) + len(after):
-        return Slot(index, " ", "")
-    return Slot(index, before, after)
+    slot = Slot(index, before, after)
+    whole = not after and before == " "
+    blank = not whole and any(not value.strip(" ") for value in slot.values(column))
+    short = not whole and min(map(len, column)) <= len(before) + len(after)
+    return Slot(index, " ", "") if blank or short else slot
 
 
 def filled(texts: Sequence[str], rest: str) -> str:

@@ -11,7 +11,7 @@ MANY = st.lists(LINES | st.text(st.characters(exclude_characters="\n"), max_size
 PATHS = st.lists(st.sampled_from(["", "/", "a", "b", ".", " ", "/a", "a/", "b/", "..", "x"]), max_size=5).map(
     "".join
 )
-THOROUGH = settings(max_examples=1_000, deadline=None)
+THOROUGH = settings(max_examples=500, deadline=None)
 
 
 @THOROUGH
@@ -92,3 +92,8 @@ def test_a_value_keeps_what_is_its_own_and_leaves_name_and_brackets_to_the_templ
     template = drawn(columns)
     assert template.legend("*") == "9 sshd[*]: uid=* from * at *"
     assert template.lines("§a", columns) == [f"§a {n} {n} 10.0.0.{n}:22 host-{n}.lan" for n in (1, 2)]
+
+
+def test_a_value_is_never_spaces_only():
+    columns = list(zip(*([" [", f"{' ' * n}]"] for n in (5, 6)), strict=True))
+    assert [slot.after for slot in drawn(columns).slots] == [""]

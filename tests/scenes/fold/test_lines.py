@@ -25,7 +25,7 @@ every_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 WORDS = st.sampled_from([
     "a", "b", "/usr/x/", "/usr/x", "/usr/x/y", ".", "./", "./a", "--", "12", "7:", "-7-", ":7:", "a.py", "a.py:7:x",
     "a.py-7-x", "a.py:x", "§a", "§a=", "=", "*", "~", "[ls]", "[log]", "[x=1]", "[x=22]", "user=a,", "(3", "more)",
-    "10:22:33", "2015-10-18", "INFO", "0", "\r", "\t", "",
+    "10:22:33", "2015-10-18", "INFO", "0", "]", "12]", "\r", "\t", "",
 ])  # fmt: skip
 GLUE = st.sampled_from([" ", " ", " ", "  ", "   ", "", "/", ":"])
 LINES = st.lists(st.tuples(WORDS, GLUE), max_size=7).map(lambda parts: "".join(map("".join, parts)))
