@@ -11,29 +11,14 @@ from dataclasses import dataclass
 from math import sqrt
 
 from scenes.facts import facts
-from scenes.marks import ARCHETYPES, COMMON, FAILURE, REGISTERS
+from scenes.marks import ARCHETYPES, FAILURE, REGISTERS
+from scenes.pieces import CHARACTERS_A_TOKEN, MOST_CHARACTERS, SENTENCE, Piece, Turn, likeness, pieces, roots
 from scenes.scene import Archetype, Fact, Kind, Register, Scene, Span, Trust, hash_of
 
 PARSER = "rules@1"
-MOST_TOKENS = 160
-"""Of a scene: above it, single turns are found better (research: LoCoMo, budgets of 1,000 tokens and more)."""
-GIST_TOKENS = 40
-CHARACTERS_A_TOKEN = 4
+MOST_GIST_CHARACTERS = 40 * CHARACTERS_A_TOKEN
 LEAST_COHESION = 0.06
 """The likeness (cosine of word counts) of two neighbours below which the subject has changed."""
-
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_SENTENCE = re.compile(r"[^.!?…\n]+(?:[.!?…]+[\"'»”)\]]*|\n|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Something that was said: by whom, how far that is trusted, the text, and what it belongs to (a session, a date)."""
-
-    agent: str
-    trust: Trust
-    text: str
-    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +31,11 @@ class Whose:
     expires: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A turn, or the part of a long one from `start` to before `end`."""
-
-    turn: Turn
-    start: int
-    end: int
-    words: Counter[str]
-
-    @property
-    def text(self) -> str:
-        return self.turn.text[self.start : self.end]
-
-    @property
-    def size(self) -> int:
-        return self.end - self.start
-
-
 def formed(turns: Sequence[Turn], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
     """The scenes of the turns, in order; they are numbered from `first` on."""
-    pieces = [piece for turn in turns for piece in _pieces(turn)]
-    for number, group in enumerate(_groups(pieces), first):
-        yield _scene(group, whose, kind, number)
+    found = [piece for turn in turns for piece in pieces(turn)]
+    for number, group in enumerate(_groups(found), first):
+        yield scene_of(group, whose, kind, number)
 
 
 def text_of(scene: Scene, sources: Mapping[str, str]) -> str:
@@ -76,38 +43,9 @@ def text_of(scene: Scene, sources: Mapping[str, str]) -> str:
     return "\n".join(sources[span.source][span.start : span.end] for span in scene.source)
 
 
-def _pieces(turn: Turn) -> Iterator[_Piece]:
-    """The turn whole, or cut between sentences where it is longer than a scene may be."""
-    most = MOST_TOKENS * CHARACTERS_A_TOKEN
-    start = end = 0
-    for found in _SENTENCE.finditer(turn.text):
-        if found.end() - start > most and end > start:
-            yield _piece(turn, start, end)
-            start = end
-        while found.end() - start > most:  # a sentence without an end
-            yield _piece(turn, start, start + most)
-            start += most
-        end = found.end()
-    if turn.text[start:].strip():
-        yield _piece(turn, start, len(turn.text))
-
-
-def _piece(turn: Turn, start: int, end: int) -> _Piece:
-    return _Piece(turn, start, end, _words(turn.text[start:end]))
-
-
-def _words(text: str) -> Counter[str]:
-    return Counter(word for word in map(_root, _WORD.findall(text)) if word not in COMMON)
-
-
-def _root(word: str) -> str:
-    """A word without most endings: what two forms of it share."""
-    return word.lower()[:6]
-
-
-def _groups(pieces: Sequence[_Piece]) -> Iterator[Sequence[_Piece]]:
-    group: list[_Piece] = []
-    for piece in pieces:
+def _groups(found: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+    group: list[Piece] = []
+    for piece in found:
         if group and _parts(group, piece):
             yield group
             group = []
@@ -116,10 +54,10 @@ def _groups(pieces: Sequence[_Piece]) -> Iterator[Sequence[_Piece]]:
         yield group
 
 
-def _parts(group: Sequence[_Piece], piece: _Piece) -> bool:
+def _parts(group: Sequence[Piece], piece: Piece) -> bool:
     """Whether a new scene begins with this piece."""
     last = group[-1]
-    if sum(each.size for each in group) + piece.size > MOST_TOKENS * CHARACTERS_A_TOKEN:
+    if sum(each.size for each in group) + piece.size > MOST_CHARACTERS:
         return True
     if piece.turn.context != last.turn.context:
         return True
@@ -129,14 +67,8 @@ def _parts(group: Sequence[_Piece], piece: _Piece) -> bool:
     return len(group) > 1 and likeness(said, piece.words) < LEAST_COHESION
 
 
-def likeness(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """The cosine of two counts of words, from 0 to 1."""
-    shared = sum(count * other.get(word, 0) for word, count in one.items())
-    norm = sqrt(sum(count * count for count in one.values()) * sum(count * count for count in other.values()))
-    return shared / norm if norm else 0.0
-
-
-def _scene(group: Sequence[_Piece], whose: Whose, kind: Kind, number: int) -> Scene:
+def scene_of(group: Sequence[Piece], whose: Whose, kind: Kind, number: int) -> Scene:
+    """The scene of these pieces, which has this number among its like."""
     text = "\n".join(piece.text for piece in group)
     source = tuple(Span(hash_of(piece.turn.text), piece.start, piece.end) for piece in group)
     words = sum((piece.words for piece in group), Counter[str]())
@@ -166,12 +98,12 @@ def _scene(group: Sequence[_Piece], whose: Whose, kind: Kind, number: int) -> Sc
     )
 
 
-def _least_trusted(group: Sequence[_Piece]) -> Trust:
+def _least_trusted(group: Sequence[Piece]) -> Trust:
     order: Sequence[Trust] = ("tool", "user", "assistant", "system")
     return min((piece.turn.trust for piece in group), key=order.index)
 
 
-def _facts(group: Sequence[_Piece]) -> Iterator[Fact]:
+def _facts(group: Sequence[Piece]) -> Iterator[Fact]:
     for piece in group:
         name = hash_of(piece.turn.text)
         for found in facts(piece.text):
@@ -181,12 +113,12 @@ def _facts(group: Sequence[_Piece]) -> Iterator[Fact]:
 
 def _tension(text: str) -> str | None:
     """What is open: the last question, or else the first failure."""
-    sentences = [found[0].strip() for found in _SENTENCE.finditer(text)]
+    sentences = [found[0].strip() for found in SENTENCE.finditer(text)]
     asked = [sentence for sentence in sentences if sentence.endswith("?")]
     if asked:
-        return _cut(asked[-1])
+        return cut(asked[-1])
     failed = next((sentence for sentence in sentences if FAILURE.search(sentence)), None)
-    return None if failed is None else _cut(failed)
+    return None if failed is None else cut(failed)
 
 
 def _archetype(text: str) -> Archetype | None:
@@ -203,12 +135,12 @@ def registers(text: str) -> dict[Register, float]:
 
 def _gist(text: str, words: Mapping[str, int]) -> str:
     """The sentence that says most: by its facts, and by how often its words come in the scene."""
-    sentences = [found[0].strip() for found in _SENTENCE.finditer(text) if found[0].strip()]
-    return _cut(max(sentences, key=lambda sentence: _worth(sentence, words), default=text.strip()))
+    sentences = [found[0].strip() for found in SENTENCE.finditer(text) if found[0].strip()]
+    return cut(max(sentences, key=lambda sentence: _worth(sentence, words), default=text.strip()))
 
 
 def _worth(sentence: str, words: Mapping[str, int]) -> float:
-    own = _words(sentence)
+    own = roots(sentence)
     return (2 * sum(1 for _ in facts(sentence)) + sum(words.get(word, 0) for word in own)) / sqrt(
         len(own) + 2
     )
@@ -220,7 +152,7 @@ def hyperlexeme(words: Mapping[str, int]) -> str:
     return "".join(most)
 
 
-def _cut(sentence: str) -> str:
+def cut(sentence: str) -> str:
     """The sentence, ended between two words where it is too long."""
-    most = GIST_TOKENS * CHARACTERS_A_TOKEN
-    return sentence if len(sentence) <= most else sentence[:most].rsplit(None, 1)[0]
+    short = sentence[:MOST_GIST_CHARACTERS]
+    return sentence if short == sentence else short.rsplit(None, 1)[0]

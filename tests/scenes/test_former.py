@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenes.former import CHARACTERS_A_TOKEN, MOST_TOKENS, Turn, Whose, formed, registers, text_of
+from scenes.former import Whose, formed, registers, text_of
+from scenes.pieces import MOST_CHARACTERS, Turn
 from scenes.scene import hash_of, read, write
 
 WHOSE = Whose("ann", "s1", "2026-05-04T10:00:00Z")
@@ -66,4 +67,4 @@ def test_scenes_hold_all_that_was_said_word_for_word(turns):
 @given(TURNS)
 def test_no_scene_grows_above_its_bound(turns):
     for scene in formed(turns, WHOSE):
-        assert sum(span.end - span.start for span in scene.source) <= MOST_TOKENS * CHARACTERS_A_TOKEN
+        assert sum(span.end - span.start for span in scene.source) <= MOST_CHARACTERS
