@@ -147,7 +147,7 @@ def repeats(found: Words, *, across_lines: bool = True) -> Iterator[Repeat]:
         ):  # it overlaps itself, or is part of a longer one
             continue
         tokens = after[places[first] + length - 1] - before[places[first]]
-        if tokens >= LEAST_TOKENS and worth(uses, tokens) > LEAST_TOKENS:
+        if worth(uses, tokens) > LEAST_TOKENS:
             yield Repeat(sorted(places[first : last + 1]), length, tokens)
 
 
@@ -174,7 +174,7 @@ def _intervals(shared: Places) -> Iterator[tuple[int, int, int]]:
 
 
 def _shared(found: Words, *, across_lines: bool) -> tuple[Places, Places]:
-    """All words in the order of what begins with them, and how many words of its line each shares with the one before."""
+    """All words in the order of what begins with them, and how many each shares with the one before: none where too few."""
     count = len(found.starts)
     ranks = _ranks(found.spaced)
     following = np.append(ranks[-1][1 : count + 1], -1)[:count] + 1
@@ -187,6 +187,7 @@ def _shared(found: Words, *, across_lines: bool) -> tuple[Places, Places]:
         shared = _within_lines(found, first, second, shared)
     else:
         shared = np.minimum(shared, found.line_ends[first] - first)
+    shared[found.after[first + shared - 1] - found.before[first] < LEAST_TOKENS] = 0
     return order, np.concatenate(([0], shared))
 
 

@@ -75,7 +75,7 @@ class _Cover:
     def __init__(self, words: int) -> None:
         self.chosen: dict[int, Repeat] = {}
         self.room = MOST_LEGEND_TOKENS
-        self._owners = [-1] * words
+        self._owners: dict[int, int] = {}
         self._saved = array("d", bytes(8 * words))
         self._inside = bytearray(words + 1)
 
@@ -112,6 +112,7 @@ class _Cover:
     def drop_useless(self) -> bool:
         """Whether there were some whose places longer ones have taken, so that what is left is not worth a line."""
         places = self.places()
+        self._owners = {place: number for number, its in places.items() for place in its}
         useless = [
             number
             for number, repeat in self.chosen.items()
@@ -120,23 +121,26 @@ class _Cover:
         for number in useless:
             repeat = self.chosen.pop(number)
             self.room += repeat.tokens + LINE_TOKENS
-            self._mark(repeat, places.get(number, []), -1)
+            self._mark(repeat, places.get(number, []), None)
         return bool(useless)
 
     def places(self) -> dict[int, list[int]]:
-        """Where each of the chosen stands, rising."""
+        """Where each of the chosen stands, rising. An owner within a longer phrase is one no more."""
         found: dict[int, list[int]] = {}
-        for place, number in enumerate(self._owners):
-            if number >= 0:
+        for place, number in sorted(self._owners.items()):
+            if not self._inside[place]:
                 found.setdefault(number, []).append(place)
         return found
 
-    def _mark(self, repeat: Repeat, places: list[int], number: int) -> None:
-        """`places` are the phrase's; or, where the number is -1, nobody's any more."""
-        words, taken = repeat.words, number >= 0
+    def _mark(self, repeat: Repeat, places: list[int], number: int | None) -> None:
+        """`places` are the phrase's; or, where there is no number, nobody's any more."""
+        words, taken = repeat.words, number is not None
         saved = array("d", [repeat.tokens - CODE_TOKENS if taken else 0.0, *[0.0] * (words - 1)])
-        owners, inside = [number, *[-1] * (words - 1)], bytes([0, *[taken] * (words - 1)])
+        inside = bytes([0, *[taken] * (words - 1)])
         for place in places:
-            self._owners[place : place + words] = owners
             self._saved[place : place + words] = saved
             self._inside[place : place + words] = inside
+            if number is None:
+                del self._owners[place]
+        if number is not None:
+            self._owners.update(dict.fromkeys(places, number))
