@@ -1,4 +1,4 @@
-"""The command line: `hyperbridge serve | check | keys | router | upstream-sim | version`."""
+"""The command line: `hyperbridge serve | check | keys | router | ab | upstream-sim | version`."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import config, explaining, logs, server, shadow_commands
+from app.ab import commands as ab_commands
 from app.config.comparing import difference
 from app.config.editor import editor_schema
 from app.config.lasting import after_restart
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add(actions, _add_config, _load)
     router_commands.add(actions, router_commands.Means(_add_config, _load, _embedded))
     shadow_commands.add(actions, _add_config, _load)
+
+    ab_commands.add(commands)
 
     twin = commands.add_parser(
         "upstream-sim",
