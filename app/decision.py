@@ -56,6 +56,11 @@ class Decision:
     fallback: "Decision | None" = None
 
     @property
+    def choice(self) -> "Decision":
+        """What `auto` decided: this, or what the client falls back to."""
+        return self.fallback or self
+
+    @property
     def reason(self) -> str:
         """In one line: `v1; by=classifier; p=0.93; policy=quality; candidates=3; rejected=1`."""
         said = [VERSION, f"by={self.by}"]

@@ -33,7 +33,7 @@ def read(body: bytes, count: int) -> Sequence[Sequence[float]]:
     try:
         found = sorted(_listed.decode(body).data, key=lambda each: each.index)
         vectors = [array("f", each.embedding) for each in found]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise ValueError("the answer holds no vectors") from None
     if [each.index for each in found] != list(range(count)):
         raise ValueError(f"the answer holds {len(found)} vectors for {count} texts")

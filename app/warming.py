@@ -18,9 +18,11 @@ class Warming:
         self._reading: asyncio.Future[None] | None = None
 
     async def before(self, call: Call) -> None:
-        """Return when a decision on this call waits for nothing. One that is cancelled leaves the reading to the others."""
+        """Return when a decision on this call waits for nothing. One that is cancelled leaves the reading to the others;
+        where it fails, those who wait fail with it, and the next one reads again.
+        """
         if not self._routing.must_read(call):
             return
-        if self._reading is None:
+        if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(asyncio.to_thread(self._routing.read))
         await asyncio.shield(self._reading)

@@ -128,7 +128,7 @@ def _call(body: bytes, headers: Mapping[bytes, bytes], caller: Caller, record: R
     operation = _operation(Members.of(body))
     parsed = Asked.parse(body, operation)
     return Call(
-        "",
+        record.id,
         operation,
         parsed.for_upstreams(),
         caller,
@@ -148,7 +148,6 @@ def _operation(members: Members) -> Operation:
 
 def _routed(call: Call, explained: Explanation) -> Routed:
     decision = explained.decision or Decision()
-    choice = decision.fallback or decision
     return Routed(
         model=call.request.model,
         features=dict(shown(explained.features)),
@@ -157,10 +156,10 @@ def _routed(call: Call, explained: Explanation) -> Routed:
         rule=decision.rule or None,
         encoder=decision.encoder,
         reason=decision.reason,
-        probabilities=dict(choice.probabilities),
+        probabilities=dict(decision.choice.probabilities),
         words=list(explained.words),
-        policy=choice.policy or None,
-        candidates=[_candidate(each) for each in choice.candidates if FORBIDDEN not in each.against],
+        policy=decision.choice.policy or None,
+        candidates=[_candidate(each) for each in decision.choice.candidates if FORBIDDEN not in each.against],
         presets=list(decision.presets),
         template=decision.template or None,
         lens_characters=len(explained.plan.lens) if explained.plan is not None else 0,

@@ -84,10 +84,10 @@ class Router:
             plan = self.decide(call)
         except Failure as failure:
             return Explanation(seen, self._auto.decide(call, seen, now) if is_auto else None, None, failure)
-        decision = plan.decision
-        if decision is None or decision.by != "classifier":
-            return Explanation(seen, decision, plan)
-        return Explanation(seen, decision, plan, words=self._auto.words(seen.text, decision.mode))
+        choice = None if plan.decision is None else plan.decision.choice
+        if choice is None or choice.by != "classifier":
+            return Explanation(seen, plan.decision, plan)
+        return Explanation(seen, plan.decision, plan, words=self._auto.words(seen.text, choice.mode))
 
     def names(self, caller: Caller) -> Mapping[str, Plan]:
         """The configured names that this caller may use."""

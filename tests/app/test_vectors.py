@@ -40,6 +40,7 @@ def test_the_order_is_that_of_the_texts_however_the_answer_has_it():
     [
         (b"", "holds no vectors"),
         (b"[]", "holds no vectors"),
+        (b'{"deep": ' + b"[" * 100_000, "holds no vectors"),
         (b'{"data": [{"embedding": "AAAA", "index": 0}]}', "holds no vectors"),
         (answer(), "0 vectors for 2 texts"),
         (answer([1.0]), "1 vectors for 2 texts"),

@@ -39,6 +39,20 @@ async def test_who_does_not_ask_for_auto_reads_nothing(routing):
     assert routing.must_read(call(asking("x")))
 
 
+async def test_a_reading_that_fails_is_tried_again_by_the_next_call(routing, monkeypatch):
+    def unreadable() -> None:
+        raise OSError("too many open files")
+
+    warming, asked = Warming(routing), call(asking("x"))
+    with monkeypatch.context() as broken:
+        broken.setattr("app.routing.classifier.shipped", unreadable)
+        with pytest.raises(OSError, match="too many open files"):
+            await warming.before(asked)
+    await warming.before(asked)
+
+    assert not routing.must_read(asked)
+
+
 async def test_all_wait_for_one_reading_and_one_that_leaves_does_not_end_it(routing):
     warming, asked = Warming(routing), call(asking("x"))
     first, *others = [asyncio.ensure_future(warming.before(asked)) for _ in range(5)]

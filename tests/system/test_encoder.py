@@ -112,6 +112,16 @@ async def test_a_dry_run_says_what_the_encoder_said(tmp_path):
     assert (known["mode"], known["by"], known["encoder"]) == ("code", "classifier", None)
 
 
+async def test_what_a_dry_run_asks_the_encoder_is_found_in_the_log_by_the_id_of_the_dry_run(tmp_path):
+    async with by_demo(tmp_path) as gateway, client_of(gateway) as client:
+        answer = await client.post("/v1/route", json=body(), headers={"x-request-id": "dry-1"})
+        await eventually(lambda: gateway.log_text().count('"id":"dry-1"') == 2, SECONDS)
+        events = {json.loads(line)["event"] for line in gateway.log_text().splitlines() if "dry-1" in line}
+
+    assert answer.headers["x-request-id"] == "dry-1"
+    assert events == {"encoder", "exchange"}
+
+
 async def test_what_needs_no_vector_asks_for_none(upstream, tmp_path):
     twin, url = upstream
     async with by_twin(tmp_path, url, "vectors") as gateway, client_of(gateway) as client:

@@ -136,6 +136,7 @@ async def test_a_fallback_to_auto_is_told_by_calls_and_dry_runs(client):
     assert {each["name"] for each in told["candidates"]} == {"demo", "slow"}
     assert told["policy"] == "quality"
     assert told["probabilities"]["code"] > 0.5
+    assert told["words"]
 
 
 async def test_a_request_that_no_model_can_take_is_refused_with_the_reasons(client):
