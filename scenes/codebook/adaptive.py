@@ -11,7 +11,8 @@ pieces. A phrase of several lines, or one that begins with a quote, stands in th
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -30,6 +31,42 @@ _FOLDED = re.compile(
 )
 _ENTRY = re.compile(r"(§[a-z]{2,8})=(.+)")
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
+_CODE_ENDS = (";", "{", "(", ",", "\\")
+_CODE_BEGINS = (
+    *(
+        "#include",
+        "#define",
+        "#if",
+        "#end",
+        "//",
+        "/*",
+        "* ",
+        "*/",
+        "}",
+        "import ",
+        "from ",
+        "def ",
+        "class ",
+        "return ",
+    ),
+    *(
+        "if ",
+        "else",
+        "for ",
+        "const ",
+        "let ",
+        "var ",
+        "function ",
+        "export ",
+        "public ",
+        "private ",
+        "static ",
+        "@",
+    ),
+)
+_CODE_SHARE = 0.3
+_SAMPLE = 100
+"""Lines that are looked at."""
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -38,8 +75,13 @@ class Adaptive:
 
     name = "codes"
 
+    def __init__(self, known: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`known` are the phrases of codes that other texts beside this one have: none of them gets another phrase."""
+        self._known = known
+        self._codes = {phrase: code for code, phrase in known.items()}
+
     def fold(self, text: str) -> str | None:
-        if LOOKALIKE.search(text) or MARKER.search(text) or _is_json(text):
+        if LOOKALIKE.search(text) or MARKER.search(text) or _is_json(text) or _is_code(text):
             return None
         found = words(text)
         if found is None:
@@ -48,7 +90,10 @@ class Adaptive:
         saved = sum(worth(len(each.places), each.tokens) for each in chosen)
         if saved < MARKER_TOKENS + LEAST_SHARE * found.after[-1]:
             return None
-        folded = _written(found, chosen)
+        codes = self._named([choice.phrase for choice in chosen])
+        if codes is None:
+            return None
+        folded = _written(found, chosen, codes)
         return folded if len(folded) < len(text) else None
 
     def unfold(self, folded: str) -> str:
@@ -62,17 +107,32 @@ class Adaptive:
     def canonical(self, text: str) -> str:
         return text
 
+    def phrases(self, folded: str) -> Mapping[str, str]:
+        """The phrases of its codes. Raises ValueError for what `fold` cannot have written."""
+        said = _FOLDED.match(folded)
+        if not said:
+            raise ValueError("not a text with codes")
+        return _Legend(folded.split("\n", int(said[2]) + 1)[1:-1], int(said[2])).phrases
+
+    def _named(self, phrases: Sequence[str]) -> Sequence[str] | None:
+        """A code for each phrase; None where none are left."""
+        try:
+            new = iter(named([each for each in phrases if each not in self._codes], self._known))
+        except ValueError:
+            return None
+        return [self._codes.get(each) or next(new) for each in phrases]
+
 
 class _Legend:
     def __init__(self, lines: list[str], count: int) -> None:
         entries = [_ENTRY.fullmatch(line) for line in lines]
-        self._phrases = {entry[1]: _read(entry[2]) for entry in entries if entry}
-        if len(self._phrases) != count:
+        self.phrases = {entry[1]: _read(entry[2]) for entry in entries if entry}
+        if len(self.phrases) != count:
             raise ValueError("a legend's lines are §code=phrase, each with a code of its own")
 
     def phrase(self, code: re.Match[str]) -> str:
         try:
-            return self._phrases[code[0]]
+            return self.phrases[code[0]]
         except KeyError:
             raise ValueError("a code that the legend does not have") from None
 
@@ -90,13 +150,20 @@ def _is_json(text: str) -> bool:
     return True
 
 
+def _is_code(text: str) -> bool:
+    """Code is read to be changed, letter by letter."""
+    lines = text.split("\n")
+    sample = [line.strip() for line in lines[:: len(lines) // _SAMPLE + 1] if line]
+    found = sum(line.endswith(_CODE_ENDS) or line.startswith(_CODE_BEGINS) for line in sample)
+    return found > _CODE_SHARE * len(sample)
+
+
 def _is_whole(phrase: str) -> bool:
     """No quoted value begins or ends within it, and it is no run of numbers: those are columns, or dates in part."""
     return not phrase.count('"') % 2 and bool(_LETTER.search(phrase) or len(phrase.split(None, 1)) == 1)
 
 
-def _written(found: Words, chosen: list[Choice]) -> str:
-    codes = named([choice.phrase for choice in chosen])
+def _written(found: Words, chosen: list[Choice], codes: Sequence[str]) -> str:
     body = "".join(_pieces(found, chosen, codes))
     legend = [f"{code}={_legible(choice.phrase)}" for code, choice in zip(codes, chosen, strict=True)]
     lines = len(legend) + 1 + body.count("\n")
@@ -114,7 +181,7 @@ def _read(legible: str) -> str:
     return str(phrase)
 
 
-def _pieces(found: Words, chosen: list[Choice], codes: list[str]) -> Iterator[str]:
+def _pieces(found: Words, chosen: list[Choice], codes: Sequence[str]) -> Iterator[str]:
     starts, ends = found.starts.tolist(), found.ends.tolist()
     spans = sorted(
         (starts[place], ends[place + choice.words - 1], code, choice.phrase)

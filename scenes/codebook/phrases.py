@@ -52,6 +52,11 @@ _COSTS[:6, :6] = [  # space, control, lower, upper, digit, the rest: after the k
 ]
 """Tokens, fitted to logs, listings, prose and code in the mean of five tokenizers (Qwen, o200k, cl100k, DeepSeek, Tekken):
 within 11 % of each at the median, 30 % at the 95th percentile of four lines."""
+_SIGNS, _RULED = 5 * _KINDS + 5, _KINDS * _KINDS - 1
+_COSTS[-1, -1] = 0.04
+"""Of a sign after the same one: lines are ruled with them, 16 and more to a token."""
+_UNKNOWN = np.uint8(ord("?"))
+"""What stands for a character beyond ASCII."""
 
 
 def _kind(character: str) -> int:
@@ -112,12 +117,13 @@ def words(text: str) -> Words | None:
     starts, ends = bounds[::2], bounds[1::2]
     if not len(starts):
         return None
-    points: _Points = np.frombuffer(rough, dtype=np.uint8)
-    lines = np.searchsorted(np.flatnonzero(points == _NEWLINE), starts)
+    ascii_points = np.frombuffer(rough, dtype=np.uint8)
+    points: _Points = ascii_points
+    lines = np.searchsorted(np.flatnonzero(ascii_points == _NEWLINE), starts)
     if not text.isascii():
         points = np.frombuffer(after_line.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     plain, spaced = _hashes(points, starts, ends)
-    tokens = _tokens(kinds)
+    tokens = _tokens(ascii_points, kinds)
     return Words(
         text=text,
         starts=starts - 1,
@@ -253,8 +259,10 @@ def _numbered(keys: NDArray[Any]) -> Places:
     return ranks
 
 
-def _tokens(kinds: NDArray[np.uint8]) -> Weights:
+def _tokens(rough: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> Weights:
     """Estimated tokens up to and with each character: what one costs depends on its kind and on the kind before."""
+    pairs = kinds[:-1] * np.uint8(_KINDS) + kinds[1:]
+    pairs[(pairs == _SIGNS) & (rough[1:] == rough[:-1]) & (rough[1:] != _UNKNOWN)] = _RULED
     tokens = np.zeros(len(kinds))
-    np.cumsum(_COSTS.ravel()[kinds[:-1] * np.uint8(_KINDS) + kinds[1:]], out=tokens[1:])
+    np.cumsum(_COSTS.ravel()[pairs], out=tokens[1:])
     return tokens

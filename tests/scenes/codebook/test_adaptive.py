@@ -104,6 +104,24 @@ def test_json_is_left_to_the_forms_that_keep_its_values_whole(text: str):
     assert FORM.fold(text) is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    result = compute_the_total_of_all_items(order, customer);",
+        "#define SHOP_ORDER_MAXIMUM_NUMBER_OF_ITEMS 100",
+        "    return self.compute_the_total_of_all_items(order)",
+    ],
+)
+def test_code_is_left_alone_however_often_it_says_the_same(line: str):
+    assert FORM.fold((line + "\n    more_of_the_same_thing_in_words\n") * 40) is None
+
+
+def test_a_ruled_line_is_few_tokens_whatever_its_length():
+    rows = "".join(f"{'-' * 78}\nrow {number * 37} of {number * 11}\n" for number in range(30))
+
+    assert FORM.fold(rows) is None
+
+
 def test_no_code_stands_for_a_part_of_a_quoted_value_or_of_a_date():
     line = '{} GET "a title of many words, number {}" May  7  2025 {}'
     text = "\n".join(line.format(number * 31, number, number * 17) for number in range(60))
