@@ -1,9 +1,11 @@
-"""An answer that says what its prompt's encoding has saved, where it says its usage."""
+"""An answer to an encoded prompt: with its codes undone, and what was saved told where it says its usage."""
 
 import msgspec
 
 from app import sse
+from app.codecs.undoing import Undoing
 from app.contracts import Answer, Saving
+from app.errors import UpstreamFailure
 from app.operations import Dialect
 from app.passing import Passing
 from app.usage import Usage
@@ -14,14 +16,42 @@ _NO_CHOICES = b'"choices":[]'
 
 
 class Accounting:
-    """What becomes of the answer to an encoded prompt."""
+    """What becomes of the answer to an encoded prompt, which may have codes where `undoing` is there."""
 
-    def __init__(self, saving: Saving, dialect: Dialect) -> None:
+    def __init__(self, saving: Saving, dialect: Dialect, undoing: Undoing | None = None) -> None:
         self._saving = saving
         self._dialect = dialect
+        self._undoing = undoing
 
     def decode(self, answer: Answer) -> Answer:
-        return Accounted(answer, self._saving, self._dialect)
+        plain = answer if self._undoing is None else Undone(answer, self._undoing)
+        return Accounted(plain, self._saving, self._dialect)
+
+
+class Undone(Passing):
+    """An answer with the phrases of its codes."""
+
+    def __init__(self, answer: Answer, undoing: Undoing) -> None:
+        super().__init__(answer)
+        self._undoing = undoing
+        self._failure: UpstreamFailure | None = None
+
+    async def read(self) -> bytes:
+        while self._failure is None:
+            try:
+                piece = await self._answer.read()
+            except UpstreamFailure as failure:  # what was held back was said before it
+                self._failure = failure
+                piece = b""
+            if not piece:
+                rest = self._undoing.rest()
+                if rest or self._failure is None:
+                    return rest
+                break
+            plain = self._undoing.events(piece) if self.streams else self._undoing.body(piece)
+            if plain:
+                return plain
+        raise self._failure
 
 
 class Accounted(Passing):

@@ -406,7 +406,7 @@ class Routing(Protocol):
 class Saving:
     """What a codec saved of a prompt: how many parts took which form, and the tokens of these parts before and after.
 
-    `why` says why the prompt was left as it was, where that was not for want of anything to save.
+    `why` says why less was tried than the layer has: what the request asks for beside, in one word.
     """
 
     layer: Layer

@@ -9,10 +9,15 @@ from dataclasses import replace
 from threading import BoundedSemaphore
 from time import perf_counter
 
+from app import config
 from app.accounted import Accounting
 from app.codecs.identity import Identity
-from app.codecs.scenes import Scenes
+from app.codecs.refusing import is_json, obstacle, stops
+from app.codecs.scenes import Said, Scenes
+from app.codecs.undoing import Undoing
+from app.codecs.vocabularies import Unreadable
 from app.contracts import Call, Encoded, Layer, Route, Saving
+from app.errors import BadRequest
 from app.operations import Dialect
 from app.scene_metrics import SceneMetrics
 from app.wire import Request
@@ -22,6 +27,14 @@ MOST_BYTES_ON_LOOP = 16 * 1024
 MOST_MEASURED = 2
 """Prompts that are measured at once; while so many are, no other one is."""
 
+MOST_MODELS = 1000
+"""Whose vocabularies are known to have been read; a client may name models without end."""
+
+_ASKED = {
+    "prefill": "an assistant's message at the end",
+    "interface": "this interface, chat completions have them",
+}
+_REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
 _THREADS = 2
@@ -35,7 +48,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scenes")
         self._free = BoundedSemaphore(MOST_MEASURED)
 
-    async def run(self, encode: Callable[[], tuple[Request, Saving]]) -> tuple[Request, Saving]:
+    async def run(self, encode: Callable[[], Said]) -> Said:
         return await asyncio.get_running_loop().run_in_executor(self._pool, encode)
 
     def measure(self, measure: Callable[[], None]) -> None:
@@ -53,15 +66,16 @@ class Threads:
 
 
 class Encoding:
-    """Encodes prompts as call, route and configuration say; `layer` is meant where neither of the others says any."""
+    """Encodes prompts as call, route and configuration say."""
 
     def __init__(
-        self, scenes: Scenes, layer: Layer, sample: float, threads: Threads, metrics: SceneMetrics
+        self, scenes: Scenes, settings: config.Scenes, threads: Threads, metrics: SceneMetrics
     ) -> None:
-        """`sample` is the share of the calls of layer `shadow` that are measured."""
         self._scenes = scenes
-        self._layer = layer
-        self._sample = sample
+        self._layer = settings.layer
+        self._sample = settings.sample
+        self._strict = settings.strict
+        self._counted: set[str] = set()
         self._threads = threads
         self._metrics = metrics
 
@@ -74,22 +88,35 @@ class Encoding:
             if self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(request, dialect, route.model))
             return Encoded(request, _IDENTITY)
-        encoded, saving = await self._encoded(request, dialect, route.model, layer)
+        why = obstacle(call.operation, request.members) if layer == "codebook" else ""
+        said = await self._said(request, dialect, route.model, "safe" if why else layer)
+        if said.phrases and stops(request.members, said.phrases.values()):
+            why, said = "stop", await self._said(request, dialect, route.model, "safe")
+        if why and self._strict:
+            raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
+        saving = replace(said.saving, why=why or said.saving.why)
         self._metrics.sent(saving)
-        return Encoded(encoded, Accounting(saving, dialect), saving)
+        undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
+        return Encoded(said.request, Accounting(saving, dialect, undoing), saving)
 
-    async def _encoded(
-        self, request: Request, dialect: Dialect, model: str, layer: Layer
-    ) -> tuple[Request, Saving]:
-        if len(request.members.body) <= MOST_BYTES_ON_LOOP:
+    async def _said(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
+        """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
+        if len(request.members.body) <= MOST_BYTES_ON_LOOP and model in self._counted:
             return self._timed(request, dialect, model, layer)
-        return await self._threads.run(lambda: self._timed(request, dialect, model, layer))
+        said = await self._threads.run(lambda: self._timed(request, dialect, model, layer))
+        if len(self._counted) < MOST_MODELS:
+            self._counted.add(model)
+        return said
 
-    def _timed(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> tuple[Request, Saving]:
+    def _timed(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
         began = perf_counter()
-        encoded, saving = self._scenes.encode(request, dialect, model, layer)
-        return encoded, replace(saving, seconds=perf_counter() - began)
+        try:
+            said = self._scenes.encode(request, dialect, model, layer)
+        except Unreadable as fault:
+            _log.error("a vocabulary cannot be used, so prompts of %s go out as they came: %s", model, fault)
+            return Said(request, Saving(layer, why="tokenizer"), {})
+        return replace(said, saving=replace(said.saving, seconds=perf_counter() - began))
 
     def _measure(self, request: Request, dialect: Dialect, model: str) -> None:
         for layer in _MEASURED:
-            self._metrics.measured(self._timed(request, dialect, model, layer)[1])
+            self._metrics.measured(self._timed(request, dialect, model, layer).saving)

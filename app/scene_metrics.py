@@ -20,7 +20,7 @@ class SceneMetrics:
             ("layer", "sent", "form"), registry=registry,
         )  # fmt: skip
         self._refusals = Counter(
-            "hyperbridge_scene_refusals", "Prompts that were sent as they came though their layer would change them.",
+            "hyperbridge_scene_refusals", "Prompts that were encoded with less than their layer has, for what else they ask.",
             ("reason",), registry=registry,
         )  # fmt: skip
         self._seconds = Histogram(
@@ -29,11 +29,10 @@ class SceneMetrics:
         )  # fmt: skip
 
     def sent(self, saving: Saving) -> None:
-        """A prompt went out encoded, or was refused to be."""
+        """A prompt went out encoded, with less than its layer has where that was refused."""
         if saving.why:
             self._refusals.labels(saving.why).inc()
-        else:
-            self._count(saving, "yes")
+        self._count(saving, "yes")
 
     def measured(self, saving: Saving) -> None:
         """A prompt went out as it came, and this could have been saved."""

@@ -103,7 +103,7 @@ class Setups:
         files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
         self._memo.most_bytes = settings.memo_bytes
         scenes = Scenes(Encodings(settings, Vocabularies(files)).of, self._memo)
-        return Encoding(scenes, settings.layer, settings.sample, self._threads, self._metrics.scenes)
+        return Encoding(scenes, settings, self._threads, self._metrics.scenes)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

@@ -47,6 +47,11 @@ class Decoder:
         self._held = text[still_open.start() :] if still_open else ""
         return CODE.sub(self._phrase, text[: len(text) - len(self._held)])
 
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
+
     def flush(self) -> str:
         held, self._held = self._held, ""
         return CODE.sub(self._phrase, held)
@@ -79,6 +84,11 @@ class JsonDecoder:
 
     def feed(self, text: str) -> str:
         return self._read(text, is_last=False)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._held)
 
     def flush(self) -> str:
         return self._read("", is_last=True)

@@ -1,8 +1,9 @@
 """The codec that says data in a prompt shorter. Pure but for what it remembers of parts it has seen."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import msgspec
 
@@ -15,6 +16,8 @@ from scenes.encoder import Encoder, Shorter
 
 LEAST_BYTES = 160
 """What is shorter cannot save enough to be changed."""
+MOST_CHARACTERS = 1_000_000
+"""Of a part: to say a longer one shorter takes above a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,34 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A prompt said shorter: the request, what that saved, and the phrases of the codes in it."""
+
+    request: Request
+    saving: Saving
+    phrases: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """A place whose text is said shorter."""
 
     place: Place
     text: str
-    found: tuple[Shorter, ...]
+    found: Sequence[Shorter]
+
+
+class _Known:
+    """The codes of a prompt so far, and their digest: what a part becomes depends on those before it and no others."""
+
+    def __init__(self) -> None:
+        self.phrases: dict[str, str] = {}
+        self.digest = b""
+
+    def add(self, codes: Mapping[str, str]) -> None:
+        if codes:
+            self.phrases.update(codes)
+            self.digest = blake2b(msgspec.json.encode(sorted(self.phrases.items())), digest_size=16).digest()
 
 
 class Scenes:
@@ -43,16 +68,18 @@ class Scenes:
         self._encodings = encodings
         self._memo = memo
 
-    def encode(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> tuple[Request, Saving]:
+    def encode(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
         """The request with its data said shorter, and what that saved; where nothing did, the request as it was."""
-        encoding = self._encodings(model, layer)
-        parts = list(self._parts(request, dialect, encoding))
+        encoding, known = self._encodings(model, layer), _Known()
+        parts = list(self._parts(request, dialect, encoding, known))
         found = [each for part in parts for each in part.found]
-        forms = Counter(form for each in found for form in each.forms)
+        forms = Counter(each.form for each in found)
         saving = Saving(layer, forms, sum(each.before for each in found), sum(each.after for each in found))
-        return (_spliced(request, parts) if parts else request), saving
+        return Said(_spliced(request, parts) if parts else request, saving, known.phrases)
 
-    def _parts(self, request: Request, dialect: Dialect, encoding: Encoding) -> Iterator[_Part]:
+    def _parts(
+        self, request: Request, dialect: Dialect, encoding: Encoding, known: _Known
+    ) -> Iterator[_Part]:
         body = request.members.body
         for place in places(request, dialect, LEAST_BYTES):
             text = text_of(body, place)
@@ -62,21 +89,22 @@ class Scenes:
             found: list[Shorter] = []
             position = 0
             for block in place.blocks(text):
-                shorter = self._shorter(text[block.start : block.end], encoding)
+                shorter = self._shorter(text[block.start : block.end], encoding, known)
                 if shorter is not None:
+                    known.add(shorter.codes)
                     pieces += (text[position : block.start], shorter.text)
                     position = block.end
                     found.append(shorter)
             if found:
-                yield _Part(place, "".join([*pieces, text[position:]]), tuple(found))
+                yield _Part(place, "".join([*pieces, text[position:]]), found)
 
-    def _shorter(self, text: str, encoding: Encoding) -> Shorter | None:
-        if len(text) < LEAST_BYTES:
+    def _shorter(self, text: str, encoding: Encoding, known: _Known) -> Shorter | None:
+        if not LEAST_BYTES <= len(text) <= MOST_CHARACTERS:
             return None
-        key = key_of(encoding.policy, text)
+        key = key_of(encoding.policy + known.digest, text)
         is_known, found = self._memo.get(key)
         if not is_known:
-            found = encoding.encoder.shorter(text)
+            found = encoding.encoder.shorter(text, known.phrases)
             self._memo.put(key, found)
         return found
 

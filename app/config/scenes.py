@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.config.routing import Share
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, FromText
+from app.config.values import EmptyIsNull, File, Flag, FromText
 from app.contracts import Layer
 
 
@@ -28,6 +28,10 @@ class Scenes(Settings):
         default=40, description="what a part of a prompt must save at least to be changed, in tokens"
     )
     least_share: Share = Field(default=0.1, description="the same as a share of the part's tokens")
+    strict: Flag = Field(
+        default=False,
+        description="whether a call that asks for what codes cannot be in, as log probabilities, gets 400 instead of `safe`",
+    )
     memo_bytes: Annotated[int, Field(ge=0), FromText] = Field(
         default=16_777_216,
         description="how much is remembered of the parts that were changed, so that each is changed once",

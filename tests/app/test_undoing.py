@@ -1,0 +1,106 @@
+import json
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import sse
+from app.codecs.undoing import Undoing
+
+PHRASES = {"§door": 'he stood at the "door"\nand waited', "§ab": "ERROR c.e.shop: 12 left"}
+PIECES = st.lists(
+    st.sampled_from(["§", "§do", "or", "§door", "§ab", "a", "b", " ", ".", '"', "§zz", "é", "12", "§doors"]), max_size=12
+)  # fmt: skip
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    return sse.write(orjson.dumps({"id": "x", "object": "chat.completion.chunk", "choices": [choice]}))
+
+
+def read(events: bytes) -> list[dict[str, Any]]:
+    payloads = [sse.data(event) for event in sse.split(events)]
+    return [orjson.loads(payload) for payload in payloads if payload != sse.DONE]
+
+
+def told(events: bytes, name: str = "content", index: int = 0) -> str:
+    """What the stream says in this choice."""
+    deltas = [c["delta"] for event in read(events) for c in event["choices"] if c["index"] == index]
+    if name == "arguments":
+        calls = [call for delta in deltas for call in delta.get("tool_calls") or ()]
+        return "".join(call["function"].get("arguments", "") for call in calls)
+    return "".join(delta.get(name) or "" for delta in deltas)
+
+
+def offline(text: str) -> str:
+    body = orjson.dumps({"choices": [{"index": 0, "message": {"content": text}}]})
+    said = orjson.loads(Undoing(PHRASES, is_json=False).body(body))
+    return str(said["choices"][0]["message"]["content"])
+
+
+def streamed(undoing: Undoing, events: list[bytes]) -> bytes:
+    return b"".join([*map(undoing.events, events), undoing.rest()])
+
+
+def test_codes_become_phrases_and_what_only_looks_like_one_stays():
+    assert offline("§door, §ab; §doors §zz") == f"{PHRASES['§door']}, {PHRASES['§ab']}; §doors §zz"
+
+
+def test_an_answer_without_a_code_stays_byte_for_byte():
+    undoing = Undoing(PHRASES, is_json=False)
+    body = b'{ "choices": [ {"message" : {"content":"plain"}} ] }'
+    event = b'data: { "choices": [ {"index":0, "delta" : {"content":"plain"}} ] }\n\n'
+    assert undoing.body(body) == body
+    assert undoing.events(event) == event
+
+
+@given(PIECES)
+def test_a_stream_says_what_the_whole_answer_would_however_it_is_cut(pieces):
+    events = [chunk({"role": "assistant", "content": ""}), *[chunk({"content": piece}) for piece in pieces]]
+    events.append(chunk({}, "stop"))
+    done = streamed(Undoing(PHRASES, is_json=False), [*events, sse.write(sse.DONE)])
+    assert told(done) == offline("".join(pieces))
+    assert done.endswith(sse.write(sse.DONE))
+    assert all(event["choices"][0]["delta"] or event["choices"][0]["finish_reason"] for event in read(done))
+
+
+@given(PIECES)
+def test_what_is_held_back_is_told_where_a_stream_just_ends(pieces):
+    events = [chunk({"content": piece}) for piece in pieces]
+    assert told(streamed(Undoing(PHRASES, is_json=False), events)) == offline("".join(pieces))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["§", "do", "or", "ab", " ", "."])), max_size=24)
+)
+def test_each_choice_is_read_by_itself(said):
+    events = [chunk({"content": piece}, index=index) for index, piece in said]
+    done = streamed(Undoing(PHRASES, is_json=False), events)
+    for index in range(3):
+        assert told(done, index=index) == offline("".join(piece for each, piece in said if each == index))
+
+
+def cut(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+@given(st.recursive(st.sampled_from(["§door", "a §ab.", "§doors", "x", 1.5, None]), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["§door", "k"]), inner, max_size=2)), st.integers(1, 5), st.booleans())  # fmt: skip
+def test_json_stays_json_with_phrases_in_its_values(value, size, in_arguments):
+    document = json.dumps(value, ensure_ascii=False)
+    if in_arguments:
+        call = lambda piece: {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}  # noqa: E731
+        events = [chunk(call(piece)) for piece in cut(document, size)]
+    else:
+        events = [chunk({"content": piece}) for piece in cut(document, size)]
+    done = streamed(Undoing(PHRASES, is_json=True), [*events, chunk({}, "stop")])
+    assert json.loads(told(done, "arguments" if in_arguments else "content")) == expanded(value)
+
+
+def expanded(value: Any) -> Any:
+    """The value with phrases for the codes in its texts; names stay."""
+    if isinstance(value, dict):
+        return {name: expanded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [expanded(inner) for inner in value]
+    return offline(value) if isinstance(value, str) else value
