@@ -32,38 +32,11 @@ _FOLDED = re.compile(
 _ENTRY = re.compile(r"(§[a-z]{2,8})=(.+)")
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
 _CODE_ENDS = (";", "{", "(", ",", "\\")
-_CODE_BEGINS = (
-    *(
-        "#include",
-        "#define",
-        "#if",
-        "#end",
-        "//",
-        "/*",
-        "* ",
-        "*/",
-        "}",
-        "import ",
-        "from ",
-        "def ",
-        "class ",
-        "return ",
-    ),
-    *(
-        "if ",
-        "else",
-        "for ",
-        "const ",
-        "let ",
-        "var ",
-        "function ",
-        "export ",
-        "public ",
-        "private ",
-        "static ",
-        "@",
-    ),
+_CODE_OPENINGS = (
+    "#include|#define|#if|#end|//|/*|* |*/|}|@|import |from |def |class |return |if |else|for |"
+    "const |let |var |function |export |public |private |static "
 )
+_CODE_BEGINS = tuple(_CODE_OPENINGS.split("|"))
 _CODE_SHARE = 0.3
 _SAMPLE = 100
 """Lines that are looked at."""
@@ -86,7 +59,7 @@ class Adaptive:
         found = words(text)
         if found is None:
             return None
-        chosen = choose(found, list(repeats(found)), _is_whole)
+        chosen = choose(found, repeats(found), _is_whole)
         saved = sum(worth(len(each.places), each.tokens) for each in chosen)
         if saved < MARKER_TOKENS + LEAST_SHARE * found.after[-1]:
             return None

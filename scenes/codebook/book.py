@@ -27,6 +27,8 @@ Kind = Literal["reviewed", "adaptive"]
 LEGEND = "Each §code in this conversation stands for the phrase after its ="
 
 _READ = frozenset(("active", "retired"))
+_MOST_OFFERED = 4096
+"""More than for one text: most are objected to."""
 _WORD = re.compile(r"[^\x00-\x20]+")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -176,7 +178,7 @@ def build(texts: Sequence[str], book: str, kind: Kind = "reviewed") -> Codebook:
     def is_shared(phrase: str) -> bool:
         return refused(phrase) is None and sum(phrase in text for text in texts) >= spread
 
-    chosen = choose(found, list(repeats(found, across_lines=False)), is_shared) if found else []
+    chosen = choose(found, repeats(found, most=_MOST_OFFERED, across_lines=False), is_shared) if found else []
     codes = named([choice.phrase for choice in chosen])
     entries = [
         Entry(code, choice.phrase, len(choice.places)) for code, choice in zip(codes, chosen, strict=True)
