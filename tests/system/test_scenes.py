@@ -8,8 +8,11 @@ import httpx
 import openai
 import pytest
 
-from scenes.forms import decoded
+from scenes.codebook.adaptive import Adaptive
+from scenes.forms import CODES, decoded
+from tests.scenes.phrases import repeated
 from tests.support.gateway import Served, gateway_of
+from tests.support.raw import answering, raw_server
 from tests.support.waiting import answered, eventually
 
 CHAT = "/v1/chat/completions"
@@ -20,6 +23,7 @@ LOG = "\n".join(
     f"2026-05-04 10:{n:02}:11 INFO shop.Orders: order {4700 + n} was reserved by worker {n % 4}"
     for n in range(40)
 )
+AGAIN = repeated()
 
 
 def talk(*results: object, user: str = "What does part-7 cost?") -> list[dict[str, Any]]:
@@ -212,6 +216,68 @@ async def test_other_interfaces_have_tools_as_well(client, upstream, page, membe
     assert answer.status_code == 200
     assert b"[table " in upstream[0].seen[-1].body
     assert answer.json()["hyperbridge"]["scenes"]["saved_tokens"] > 300
+
+
+async def test_codes_in_a_streams_words_are_undone_whatever_the_pieces(gateway_of_codes):
+    gateway, code, phrase = gateway_of_codes
+    async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:
+        stream = await client.chat.completions.create(
+            model="coded", messages=cast("Any", talk(AGAIN)), stream=True
+        )
+        said = [choice.delta.content async for chunk in stream for choice in chunk.choices]
+    assert "".join(filter(None, said)) == f"It was {phrase}, and {code}s stay."
+
+
+@pytest.fixture
+async def gateway_of_codes(tmp_path) -> AsyncGenerator[tuple[Served, str, str]]:
+    """A gateway whose upstream answers with a code of the prompt, cut in two; the code, and what it stands for."""
+    folded = CODES.fold(AGAIN)
+    assert folded is not None
+    code, phrase = max(Adaptive().phrases(folded).items())
+    pieces = ["It was ", code[:2], f"{code[2:]}, and {code}", "s stay."]
+    chunks = [{"id": "x", "choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+    chunks.append({"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    async with raw_server(answering((head + events).encode())) as port:
+        yaml = f"""
+upstreams: {{raw: {{kind: openai, url: "http://127.0.0.1:{port}/v1"}}}}
+models: {{coded: {{upstream: raw, model: x, scenes: codebook}}}}
+"""
+        async with gateway_of(yaml, tmp_path) as gateway:
+            yield gateway, code, phrase
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"logprobs": True}, "logprobs"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        ({"stop": ["warehouse"]}, "stop"),
+        ({"continue_final_message": True, "add_generation_prompt": False}, "prefill"),
+    ],
+)
+async def test_what_does_not_go_together_with_codes_gets_none_and_is_told(client, sent, members, why):
+    wish = {"hyperbridge": {"scenes": "codebook"}}
+    answer = await client.post(CHAT, json={"model": "plain", "messages": talk(AGAIN), **wish, **members})
+    assert answer.status_code == 200
+    assert answer.headers["x-hyperbridge-scenes"].endswith(f"refused={why}")
+    assert not sent()[-1]["content"].startswith("[codes")
+    assert f'hyperbridge_scene_refusals_total{{reason="{why}"}} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_where_it_is_wanted_such_a_call_is_refused_instead(upstream, tmp_path):
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}}}
+scenes: {{layer: codebook, strict: true}}
+models: {{plain: twin/plain}}
+"""
+    body = {"model": "plain", "messages": talk(AGAIN), "logprobs": True}
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        answer = await client.post(CHAT, json=body)
+        assert answer.status_code == 400
+        assert "logprobs" in answer.json()["error"]["message"]
+        assert "safe" in answer.json()["error"]["message"]
 
 
 async def test_the_log_says_what_was_saved_and_nothing_of_what_was_said(client, gateway):
