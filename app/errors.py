@@ -9,6 +9,7 @@
     ├── AdminOnly               403  keys are managed by keys that may
     ├── ForbiddenGrant          403  a short-lived key asks for another one
     ├── ForbiddenUsage          403  a short-lived key asks for the usage of the one it was made from
+    ├── MemoryFull              403  the tenant has as many scenes, or as much of them, as it may
     ├── ForbiddenHost           403  single-user mode, asked by a name that is not loopback
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
@@ -181,6 +182,12 @@ class ForbiddenUsage(Failure):
     status = 403
     type = "invalid_request_error"
     code = "usage_not_allowed"
+
+
+class MemoryFull(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "memory_full"
 
 
 class ForbiddenHost(Failure):

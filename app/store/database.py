@@ -1,10 +1,11 @@
 """One database, SQLite or PostgreSQL: connections, transactions, and their failures as ours."""
 
+import asyncio
 import os
 import sqlite3
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,6 +61,18 @@ class Database:
         """An insert that may say what to do where the row is there already."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    async def scrub(self) -> None:
+        """What was deleted stands in SQLite's log no more, where nobody reads it still. Raises StoreUnavailable.
+
+        PostgreSQL does so by itself (autovacuum).
+        """
+        if self._path is None:
+            return
+        try:
+            await asyncio.to_thread(_empty_log, self._path)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the file's log cannot be emptied ({_told(error)})") from None
+
     async def close(self) -> None:
         await self._engine.dispose()
 
@@ -104,6 +117,9 @@ def _settle(connection: Any, _: Any) -> None:
     """Transactions begin where we say so, also those that change tables; a damaged text is no reason to read nothing."""
     connection.isolation_level = None
     connection.driver_connection.text_factory = _text
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: some builds would leave it
+    cursor.close()
 
 
 def _text(held: bytes) -> str | bytes:
@@ -139,6 +155,11 @@ def _log_ahead(path: Path) -> None:
                 return
     finally:
         connection.close()
+
+
+def _empty_log(path: Path) -> None:
+    with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _postgresql(url: str) -> AsyncEngine:

@@ -25,6 +25,11 @@ class Store:
         self.usage: Usage = UsageTable(self._database)
         self.shadows: Shadows = ShadowTable(self._database)
 
+    @property
+    def database(self) -> Database:
+        """For what else is kept in it (`app.memory`)."""
+        return self._database
+
     async def start(self) -> None:
         """Bring the tables to what they must be. Raises StoreUnavailable."""
         self._database.prepare()

@@ -2,7 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import postgresql
 
 METADATA = MetaData()
 
@@ -103,3 +118,78 @@ SHADOWS = Table(
     Column("same_calls", Boolean),
 )
 """A client's answer beside a shadow's to the same request."""
+
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("scenes", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""Whose scenes there are, and how many. `version` rises whenever one that was there is not as it was. Whoever changes
+what a tenant has, changes its row first, so that they wait for each other.
+"""
+
+SCENES = Table(
+    "scenes",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("id", String(32), nullable=False),
+    Column("session", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("expires", Double, index=True),
+    Column("line", LargeBinary, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "id"),
+    Index("ix_scenes_tenant_session", "tenant", "session"),
+)
+"""Scenes as their lines, without vectors; `bytes` with them."""
+
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("hash", String(32), primary_key=True),
+    Column("trust", String(16), nullable=False),
+    Column("text", LargeBinary, nullable=False),
+)
+"""The texts that scenes were made from, as bytes: no database holds every text as one."""
+
+SCENE_SOURCES = Table(
+    "scene_sources",
+    METADATA,
+    Column("number", BigInteger, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("hash", String(32), primary_key=True),
+    Index("ix_scene_sources_tenant_hash", "tenant", "hash"),
+)
+"""Which scene was made from which text."""
+
+SUPERSESSIONS = Table(
+    "supersessions",
+    METADATA,
+    Column("number", BigInteger, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("id", String(32), primary_key=True),
+    Column("at", Text, nullable=False),
+    Index("ix_supersessions_tenant_id", "tenant", "id"),
+)
+"""Which scene took the place of another one, by that one's id, and when; it need not be there yet."""
+
+SCENE_VECTORS = Table(
+    "scene_vectors",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("tenant", Text, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("vector", LargeBinary().with_variant(postgresql.ARRAY(REAL), "postgresql"), nullable=False),
+    Index("ix_scene_vectors_tenant_space", "tenant", "space", "number"),
+)
+"""SQLite: float16, little-endian. PostgreSQL: real[], which pgvector takes as its own. Only those of one `space`, which is
+encoder and length, are compared.
+"""
+
+WORDS_TABLE = "scene_words"
+"""What scenes are found by; made by the migrations alone, since no two databases have it alike."""

@@ -20,12 +20,13 @@ START_SECONDS = 30.0
 class Postgres:
     """The server, which may be killed, frozen and started again; what it has committed stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: str = "") -> None:
+        """`programs` is the folder of those to start, before any other one."""
         self._folder = folder
         self._numbers = count()
         self._process: subprocess.Popen[bytes] | None = None
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: int(each.parent.name))
-        self._programs = os.pathsep.join([*map(str, reversed(found)), os.environ.get("PATH", "")])
+        self._programs = os.pathsep.join([programs, *map(str, reversed(found)), os.environ.get("PATH", "")])
         # it refuses to run as root
         self._account: Any = (
             {"user": "postgres", "group": "postgres", "extra_groups": []} if not os.getuid() else {}
@@ -68,18 +69,19 @@ class Postgres:
     def url(self, database: str) -> str:
         return f"postgresql://hb:an-unused-password@/{database}?host={self._folder}"
 
-    def database(self) -> str:
-        """The address of a new, empty one."""
+    def database(self, statement: str = "SELECT 1") -> str:
+        """The address of a new one, in which nothing was done but this."""
         name = f"test{next(self._numbers)}"
-        done = self._run(f"CREATE DATABASE {name}")
-        assert done.returncode == 0, done.stderr
+        for database, command in (("postgres", f"CREATE DATABASE {name}"), (name, statement)):
+            done = self._run(command, database)
+            assert done.returncode == 0, done.stderr
         return self.url(name)
 
     def _answers(self) -> bool:
         return self._run("SELECT 1").returncode == 0
 
-    def _run(self, statement: str) -> "subprocess.CompletedProcess[bytes]":
-        command = [tool("psql", self._programs), "-h", str(self._folder), "-U", "hb", "-d", "postgres"]
+    def _run(self, statement: str, database: str = "postgres") -> "subprocess.CompletedProcess[bytes]":
+        command = [tool("psql", self._programs), "-h", str(self._folder), "-U", "hb", "-d", database]
         return subprocess.run([*command, "-c", statement], capture_output=True, check=False)
 
     @property
@@ -94,10 +96,10 @@ class Postgres:
 
 
 @contextmanager
-def postgresql() -> Generator[Postgres]:
+def postgresql(programs: str = "") -> Generator[Postgres]:
     """A running server until the block ends. Its folder is where other users reach it, and its path short."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = Postgres(Path(folder))
+        server = Postgres(Path(folder), programs)
         server.make()
         server.start()
         try:
