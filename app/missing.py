@@ -65,6 +65,18 @@ def _routes(settings: config.Config) -> Iterator[tuple[str, Route]]:
         for place, other in model.others.items():
             if other not in settings.models:
                 yield f"models.{alias}.{place}", Route(*split_route(other), alias, "")
+    for setting, other in _of_the_router(settings):
+        if other not in settings.models:
+            yield setting, Route(*split_route(other), other, "")
+
+
+def _of_the_router(settings: config.Config) -> Iterator[tuple[str, str]]:
+    """The models that `auto` chooses from and asks, with the setting that names each."""
+    for mode, wanted in settings.modes.items():
+        for place, name in enumerate(wanted.models or ()):
+            yield f"modes.{mode}.models[{place}]", name
+    if settings.router.encoder is not None:
+        yield "router.encoder.model", settings.router.encoder.model
 
 
 def _successor(model: str, stock: Stock, catalogue: Catalogue) -> str:

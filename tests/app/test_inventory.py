@@ -148,6 +148,25 @@ def test_what_an_upstream_does_not_list_is_missing_with_what_it_has_in_its_place
     assert found[0].said == "models.old: nebius does not list deepseek-ai/DeepSeek-V3"
 
 
+def test_what_modes_and_the_encoder_name_without_an_alias_is_missed_as_well(tmp_path):
+    routed = """
+upstreams:
+  local: {kind: vllm, replicas: ["http://127.0.0.1:9/v1"]}
+models:
+  ours: local/base
+modes:
+  house: {models: [ours, local/gone, local/base]}
+router: {encoder: {model: local/vectors, file: encoder.npz}}
+"""
+    path = tmp_path / "hyperbridge.yaml"
+    path.write_text(routed, "utf-8")
+
+    assert list(missing(config.load(path, {}), WHOLE, catalogue.shipped())) == [
+        Missing("modes.house.models[1]", "local/gone", "local", "gone"),
+        Missing("router.encoder.model", "local/vectors", "local", "vectors"),
+    ]
+
+
 @pytest.mark.parametrize(
     "stocks",
     [
