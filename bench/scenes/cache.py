@@ -46,22 +46,17 @@ class Cost:
 def cache(gateway: Gateway, sessions: Mapping[str, Session], long: str) -> Part:
     """`long` names the session that the goals are about."""
     rows: list[list[Cell]] = []
-    goals: list[Goal] = []
-    rewritten = {name: [_rewritten(history) for history in _histories(of)] for name, of in sessions.items()}
+    costs: dict[str, Mapping[str, Cost]] = {}
     for name, session in sessions.items():
+        rewritten = [_rewritten(history) for history in _histories(session)]
         for family in gateway.families:
-            costs = _costs(gateway, family, session, rewritten[name])
-            rows += [_row(name, family, policy, cost, costs["plain"]) for policy, cost in costs.items()]
+            found = _costs(gateway, family, session, rewritten)
+            rows += [_row(name, family, policy, cost, found["plain"]) for policy, cost in found.items()]
             if name == long:
-                goals += _goals(family, costs)
-    header = (
-        "session",
-        "family",
-        "policy",
-        "prompt tokens",
-        "cached, %",
-        *(f"cost at {price:g}, %" for price in PRICES),
-    )
+                costs[family] = found
+    prices = [f"cost at {price:g}, %" for price in PRICES]
+    header = ("session", "family", "policy", "prompt tokens", "cached, %", *prices)
+    goals = [goal for policy in ("safe", "codebook") for goal in _goals(policy, costs)]
     return Part("cache", [Table("A session behind a prefix cache", header, rows)], goals)
 
 
@@ -132,16 +127,26 @@ def _rewritten(history: Session) -> Session:
 
 
 def _row(session: str, family: str, policy: str, cost: Cost, plain: Cost) -> list[Cell]:
-    relative = [100 * cost.at(price) / plain.at(price) for price in PRICES]
+    relative = [_relative(cost, plain, price) for price in PRICES]
     return [session, family, policy, f"{cost.tokens:,}", cost.hit_percent, *relative]
 
 
-def _goals(family: str, costs: Mapping[str, Cost]) -> Iterator[Goal]:
-    plain = costs["plain"]
-    for policy in ("safe", "codebook"):
-        cost = costs[policy]
-        highest = max(100 * cost.at(price) / plain.at(price) for price in PRICES)
-        about = "the highest of all prices" + (f"; stretch of {STRETCH:g} met" if highest <= STRETCH else "")
-        yield Goal(f"cost, {policy}, {family}", highest, PERCENT, "%", is_most=True, about=about)
-        lost = plain.hit_percent - cost.hit_percent
-        yield Goal(f"hits lost, {policy}, {family}", lost, HIT_POINTS, "points", is_most=True)
+def _relative(cost: Cost, plain: Cost, price: float) -> float:
+    return 100 * cost.at(price) / plain.at(price)
+
+
+def _goals(policy: str, costs: Mapping[str, Mapping[str, Cost]]) -> Iterator[Goal]:
+    """What costs most, and what loses most hits, of all families and prices."""
+    highest, price, family = max(
+        (_relative(of[policy], of["plain"], price), price, family)
+        for family, of in costs.items()
+        for price in PRICES
+    )
+    about = f"highest: {family} at {price:g}"
+    yield Goal(f"cost, {policy}", highest, PERCENT, "%", is_most=True, about=about)
+    yield Goal(f"cost, {policy}, stretch", highest, STRETCH, "%", is_most=True, about=about)
+    lost, family = max(
+        (of["plain"].hit_percent - of[policy].hit_percent, family) for family, of in costs.items()
+    )
+    about = f"highest: {family}"
+    yield Goal(f"hits lost, {policy}", lost, HIT_POINTS, "points", is_most=True, about=about)

@@ -123,7 +123,7 @@ def _judged(wanted: Wanted, found: Sequence[Saved]) -> Goal | None:
         by_text.setdefault(each.text.name, []).append(each.percent)
     figures = [median(each) for each in by_text.values()]
     lowest = min(own, key=lambda each: each.percent)
-    about = f"{wanted.judged} of {len(figures)} texts; lowest {lowest.percent:.1f}: {lowest.text.name}, {lowest.family}"
+    about = f"{wanted.judged}, texts: {len(figures)}; lowest {lowest.percent:.1f}: {lowest.text.name}, {lowest.family}"
     judge: Callable[[Sequence[float]], float] = min if wanted.judged == "each" else median
     return Goal(wanted.title, judge(figures), wanted.least, "%", about=about)
 

@@ -195,7 +195,7 @@ def _first(texts: Sequence[Text], spent: Mapping[_Step, float]) -> Goal:
     figures = {text.name: spent[text.name, "fold + codes"] / 1e6 for text in texts}
     over = sorted(name for name, figure in figures.items() if figure > FIRST_MS)
     highest = max(figures, key=lambda name: figures[name])
-    about = f"median of {len(texts)} texts; {len(over)} over it; highest {figures[highest]:.2f}: {highest}"
+    about = f"median, texts: {len(texts)}, over it: {len(over)}; highest {figures[highest]:.2f}: {highest}"
     return Goal("fold + codes, 10 KB", median(figures.values()), FIRST_MS, "ms", is_most=True, about=about)
 
 

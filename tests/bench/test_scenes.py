@@ -80,7 +80,7 @@ def test_a_session_costs_less_where_each_part_is_encoded_once_and_more_where_all
 
     for family in FAMILIES:
         assert cheap[family, "safe"] < cheap[family, "plain"] == 100 < cheap[family, "anew each turn"]
-    assert len(part.goals) == 4 * len(FAMILIES)
+    assert all(goal.met for goal in part.goals if goal.title.startswith("hits lost"))
 
 
 def test_a_session_costs_what_was_hit_at_its_price_and_the_rest_in_full():
