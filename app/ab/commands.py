@@ -125,7 +125,9 @@ def _ab(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         _end(f"\nstopped; what was answered is kept in {replies}: --resume goes on with it", _INTERRUPTED)
     except Refused as refused:
-        _end(f"the gateway at {options.url}: {refused}; when that is mended, --resume goes on")
+        _end(
+            f"the gateway at {options.url}: {refused}; when that is mended, --resume goes on with what was answered"
+        )
     except (NotAsked, ConfigError) as fault:
         _end(str(fault))
     except OSError as error:

@@ -239,7 +239,7 @@ def _verdict(
     if difference is None:
         return "not proved", _of_nothing(left)
     if difference.low <= -terms.margin:
-        if difference.high < 0:
+        if difference.high < 0 and difference.p_value < _SIGNIFICANT:
             return "worse", "the encoded arm is right less often, beyond chance"
         return "not proved", f"the difference may be as low as {100 * difference.low:.1f} points"
     doubt = _doubt(pairs, left)

@@ -47,7 +47,10 @@ class Kept:
 
 @contextmanager
 def kept(path: Path, head: Head, *, resume: bool) -> Generator[Kept]:
-    """Hold the file, readable for its owner alone: it holds answers. Raises KeptFault, and OSError."""
+    """Hold the file, readable for its owner alone: it holds answers. One without any does not stay.
+
+    Raises KeptFault, and OSError.
+    """
     if path.exists() and not resume:
         raise KeptFault(f"{path} holds the replies of a run: --resume goes on with it; else remove it")
     replies, length = _read(path, head) if path.exists() else ({}, 0)
@@ -58,7 +61,12 @@ def kept(path: Path, head: Head, *, resume: bool) -> Generator[Kept]:
         if not length:
             stream.write(msgspec.json.encode(head) + b"\n")
             stream.flush()
-        yield Kept(replies, stream)
+        held = Kept(replies, stream)
+        try:
+            yield held
+        finally:
+            if not held.replies:
+                path.unlink(missing_ok=True)
 
 
 def _read(path: Path, head: Head) -> tuple[Mapping[Asked, Reply], int]:

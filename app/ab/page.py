@@ -19,13 +19,15 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .proved { color: var(--good); } .worse { color: var(--bad); } .open { color: var(--open); }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, td.remark { text-align: left; }
+th:first-child, td.remark { text-align: left; }
+th[scope="row"] { font-weight: 400; }
 td.remark { opacity: .7; }
 details { border-bottom: 1px solid var(--line); padding: .3rem 0; }
 summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); padding: .6rem; max-height: 24rem; overflow: auto; }
 dt { font-weight: 600; }
 """
+_REMARK = ' class="remark"'
 _CLASSES: Mapping[str, str] = {"proved": "proved", "worse": "worse", "not proved": "open"}
 
 
@@ -64,12 +66,17 @@ def _figures(found: Comparison) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "\n".join(f"<tr>{''.join(map(_cell, row, head))}</tr>" for row in rows)
+    body = "\n".join(f"<tr>{_row(row, head)}</tr>" for row in rows)
     return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def _cell(cell: str, head: str) -> str:
-    return f"<td>{escape(cell)}</td>" if head else f'<td class="remark">{escape(cell)}</td>'
+def _row(row: Sequence[str], head: Sequence[str]) -> str:
+    """The first cell names the row; one below no head is a remark."""
+    cells = [
+        f"<td{'' if name else _REMARK}>{escape(cell)}</td>"
+        for cell, name in zip(row[1:], head[1:], strict=True)
+    ]
+    return "".join((f'<th scope="row">{escape(row[0])}</th>', *cells))
 
 
 def _pair(pair: Pair) -> str:
@@ -108,4 +115,4 @@ def _made(about: About) -> Iterator[str]:
         "by": f"HyperBridge {about.version}",
     }
     yield "<h2>How it was made</h2>"
-    yield _table(("what", ""), list(facts.items()))
+    yield _table(("", ""), list(facts.items()))

@@ -53,7 +53,7 @@ def prove(options: argparse.Namespace, path: Path, tell: Callable[[str], None]) 
     if found.left.failed:
         tell(f"replies     {path} is kept: --resume asks again what failed")
     else:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return found.verdict == "proved"
 
 

@@ -9,6 +9,7 @@ from app.ab.proofs import Proof
 
 MOST_NEEDED = 100_000
 """Nobody asks more questions than that."""
+_ONE_POINT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def distance(found: Difference) -> str:
 
 def sentence(about: About, found: Comparison) -> str:
     """The verdict, why, and what would settle it."""
-    said = f"{found.verdict} with a margin of {100 * about.margin:g} points: {found.why}"
+    margin = "1 point" if about.margin == _ONE_POINT else f"{100 * about.margin:g} points"
+    said = f"{found.verdict} with a margin of {margin}: {found.why}"
     if found.needed is not None and found.verdict == "not proved":
         return f"{said}; {_more(found.needed - len(found.pairs))}"
     return said

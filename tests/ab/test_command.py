@@ -59,7 +59,7 @@ async def test_a_model_that_gets_worse_is_told_and_stays_locked(tmp_path: Path):
         ran = await ab(tmp_path, gateway.url, *own(tmp_path, 90), "--proofs", str(proofs))
 
     assert ran.returncode == 1
-    assert "verdict     worse with a margin of 1 points" in ran.stdout
+    assert "verdict     worse with a margin of 1 point" in ran.stdout
     assert not read(proofs).allow("reader", "safe")
 
 

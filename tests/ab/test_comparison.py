@@ -69,6 +69,14 @@ def test_a_tenth_lost_is_worse():
     assert found.difference.value == -0.1
 
 
+def test_four_of_a_hundred_and_twenty_may_be_chance():
+    found = compared(replies([RIGHT] * 120, [RIGHT] * 116 + [WRONG] * 4))
+
+    assert found.difference is not None
+    assert (found.verdict, found.difference.p_value) == ("not proved", 0.125)
+    assert found.difference.high < 0
+
+
 def test_a_difference_within_the_margin_is_proved_even_if_it_is_one():
     found = compared(replies([RIGHT] * 4000, [RIGHT] * 3980 + [WRONG] * 20))
 

@@ -50,17 +50,24 @@ def test_an_empty_file_is_begun_anew(tmp_path: Path):
         assert len(held.replies) == 1
 
 
-def test_only_its_owner_may_read_it(tmp_path: Path):
+def test_a_run_that_got_no_reply_leaves_no_file(tmp_path: Path):
     with kept(tmp_path / "replies.jsonl", HEAD, resume=False):
         pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path):
+    with kept(tmp_path / "replies.jsonl", HEAD, resume=False) as held:
+        held.put(Reply("q1", "raw", 0, text="Graz"))
 
     assert (tmp_path / "replies.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_no_run_writes_over_another_s_replies(tmp_path: Path):
     path = tmp_path / "replies.jsonl"
-    with kept(path, HEAD, resume=False):
-        pass
+    with kept(path, HEAD, resume=False) as held:
+        held.put(Reply("q1", "raw", 0, text="Graz"))
     other = msgspec.structs.replace(HEAD, seed=2, layer="codebook")
 
     with pytest.raises(KeptFault, match="--resume goes on with it"), kept(path, HEAD, resume=False):

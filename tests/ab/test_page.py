@@ -97,7 +97,7 @@ def test_the_lines_say_what_was_found():
     assert "40 questions: 40 compared, 0 not changed by the layer" in said
     assert "-30.0%" in said
     assert "0 gained, 1 lost, McNemar p = 1" in said
-    assert "not proved with a margin of 1 points: the difference may be as low as" in said
+    assert "not proved with a margin of 1 point: the difference may be as low as" in said
 
 
 def test_what_would_settle_it_is_said_only_where_more_questions_would():
