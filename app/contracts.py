@@ -40,9 +40,10 @@ Thinking: TypeAlias = Literal["on", "off", "auto"]
 """Whether a model that can do both shall think before it answers; `auto` leaves it to the model."""
 
 
-Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook"]
+Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook", "scenes", "auto"]
 """How far a prompt may be said in fewer tokens: not at all; not at all, but what could be saved is measured; every
-value as it was, with less syntax; and whole phrases by codes as well.
+value as it was, with less syntax; whole phrases by codes as well; old turns of a long conversation as scenes; or as far as
+was proved for the model.
 """
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 

@@ -8,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import BoundedSemaphore
 from time import perf_counter
+from typing import TypeVar
 
 from app import config
+from app.ab import proofs
+from app.ab.proofs import Proofs
 from app.accounted import Accounting
 from app.codecs.identity import Identity
 from app.codecs.refusing import is_json, obstacle, stops
 from app.codecs.scenes import Said, Scenes
+from app.codecs.turns import Again, said_again
 from app.codecs.undoing import Undoing
 from app.codecs.vocabularies import Unreadable
 from app.contracts import Call, Encoded, Layer, Route, Saving
@@ -21,6 +25,7 @@ from app.errors import BadRequest
 from app.operations import Dialect
 from app.scene_metrics import SceneMetrics
 from app.wire import Request
+from scenes.remembering import Remembering
 
 MOST_BYTES_ON_LOOP = 16 * 1024
 """A longer prompt is encoded in a thread, so that other calls go on meanwhile."""
@@ -37,6 +42,9 @@ _ASKED = {
 _REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
+_PROVED: tuple[Layer, ...] = ("scenes", "codebook", "safe")
+"""What may be proved of a model, the furthest first."""
+T = TypeVar("T")
 _THREADS = 2
 _log = logging.getLogger("hyperbridge")
 
@@ -48,7 +56,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="scenes")
         self._free = BoundedSemaphore(MOST_MEASURED)
 
-    async def run(self, encode: Callable[[], Said]) -> Said:
+    async def run(self, encode: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, encode)
 
     def measure(self, measure: Callable[[], None]) -> None:
@@ -69,9 +77,17 @@ class Encoding:
     """Encodes prompts as call, route and configuration say."""
 
     def __init__(
-        self, scenes: Scenes, settings: config.Scenes, threads: Threads, metrics: SceneMetrics
+        self,
+        scenes: Scenes,
+        settings: config.Scenes,
+        remembering: Remembering,
+        threads: "Threads",
+        metrics: SceneMetrics,
     ) -> None:
+        """Raises ConfigError where the file of proofs is none."""
         self._scenes = scenes
+        self._remembering = remembering
+        self._proofs = Proofs() if settings.proofs is None else proofs.read(settings.proofs)
         self._layer = settings.layer
         self._sample = settings.sample
         self._strict = settings.strict
@@ -80,7 +96,7 @@ class Encoding:
         self._metrics = metrics
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
-        layer = call.wishes.scenes or route.scenes or self._layer
+        layer = self._layer_of(call, route)
         if layer == "off":
             return Encoded(request, _IDENTITY)
         dialect = call.operation.dialect
@@ -88,16 +104,28 @@ class Encoding:
             if self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(request, dialect, route.model))
             return Encoded(request, _IDENTITY)
-        why = obstacle(call.operation, request.members) if layer == "codebook" else ""
-        said = await self._said(request, dialect, route.model, "safe" if why else layer)
+        why = "" if layer == "safe" else obstacle(call.operation, request.members)
+        again = await self._again(request) if layer == "scenes" and why != "interface" else Again(request)
+        said = await self._said(again.request, dialect, route.model, "safe" if why else layer)
         if said.phrases and stops(request.members, said.phrases.values()):
-            why, said = "stop", await self._said(request, dialect, route.model, "safe")
+            why, said = "stop", await self._said(again.request, dialect, route.model, "safe")
         if why and self._strict:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
-        saving = replace(said.saving, why=why or said.saving.why)
+        saving = replace(_together(said.saving, again, why), layer=layer)
         self._metrics.sent(saving)
         undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
         return Encoded(said.request, Accounting(saving, dialect, undoing), saving)
+
+    def _layer_of(self, call: Call, route: Route) -> Layer:
+        layer = call.wishes.scenes or route.scenes or self._layer
+        if layer != "auto":
+            return layer
+        return next((each for each in _PROVED if self._proofs.allow(route.model, each)), "shadow")
+
+    async def _again(self, request: Request) -> Again:
+        if len(request.members.body) <= MOST_BYTES_ON_LOOP:
+            return said_again(request, self._remembering)
+        return await self._threads.run(lambda: said_again(request, self._remembering))
 
     async def _said(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
         """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
@@ -120,3 +148,13 @@ class Encoding:
     def _measure(self, request: Request, dialect: Dialect, model: str) -> None:
         for layer in _MEASURED:
             self._metrics.measured(self._timed(request, dialect, model, layer).saving)
+
+
+def _together(saving: Saving, again: Again, why: str) -> Saving:
+    """With what was saved by turns that left."""
+    if again.before:
+        forms = {**saving.forms, "memory": 1}
+        saving = replace(
+            saving, forms=forms, before=saving.before + again.before, after=saving.after + again.after
+        )
+    return replace(saving, why=why or again.why or saving.why)

@@ -32,6 +32,7 @@ from app.routing.router import Router
 from app.setup import Setup
 from app.speeds import Speeds
 from app.warming import Warming
+from scenes.remembering import Plan, Remembering
 
 
 def _nothing() -> Listed:
@@ -103,7 +104,10 @@ class Setups:
         files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
         self._memo.most_bytes = settings.memo_bytes
         scenes = Scenes(Encodings(settings, Vocabularies(files)).of, self._memo)
-        return Encoding(scenes, settings, self._threads, self._metrics.scenes)
+        memory = settings.memory
+        plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
+        remembering = Remembering(plan)
+        return Encoding(scenes, settings, remembering, self._threads, self._metrics.scenes)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

@@ -37,14 +37,21 @@ class Ranking:
         """The places of the texts that share a root with the question, with their scores."""
         found: defaultdict[int, float] = defaultdict(float)
         for root in words.asked(question, MOST_ROOTS):
-            holders = self._holders.get(root, ())
-            weight = log(1 + (len(self._lengths) - len(holders) + 0.5) / (len(holders) + 0.5))
-            for place, count in holders:
+            weight = self._weight(root)
+            for place, count in self._holders.get(root, ()):
                 norm = K1 * (1 - B + B * self._lengths[place] / (self._mean or 1.0))
                 found[place] += weight * count * (K1 + 1) / (count + norm)
         return found
+
+    def most(self, question: str) -> float:
+        """What a text would score that has all of the question's roots, again and again."""
+        return (K1 + 1) * sum(map(self._weight, words.asked(question, MOST_ROOTS)))
 
     def ranked(self, question: str) -> Sequence[int]:
         """The best first; of equal ones the first."""
         scores = self.scores(question)
         return sorted(scores, key=lambda place: (-scores[place], place))
+
+    def _weight(self, root: str) -> float:
+        holders = len(self._holders.get(root, ()))
+        return log(1 + (len(self._lengths) - holders + 0.5) / (holders + 0.5))

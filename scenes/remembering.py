@@ -28,6 +28,8 @@ from scenes.scene import Scene, hash_of
 NEIGHBOUR = 0.35
 """What a scene is worth by the one next to it: an answer often shares no word with its question."""
 RECALLED = "[Recalled from earlier in this conversation, word for word:"
+LEAST_SHARE = 0.1
+"""Of what a scene could score at most: below it, it shares the words that everything here has, and comes back for nothing."""
 MOST_RULES_TOKENS = 300
 """Of what was forbidden earlier, which is always told."""
 
@@ -76,6 +78,8 @@ class Remembered:
             place: max(own.get(place, 0.0), NEIGHBOUR * max(own.get(place - 1, 0.0), own.get(place + 1, 0.0)))
             for place in near.difference(told)
         }
+        least = LEAST_SHARE * ranking.most(question)
+        scores = {place: score for place, score in scores.items() if score >= least}
         ranked = sorted(scores, key=lambda place: (-scores[place], place))
         return within(budget_tokens, ranked, [tokens(text) for text in self.texts])
 

@@ -24,5 +24,5 @@ class Encodings:
     def of(self, model: str, layer: Layer) -> Encoding:
         counters = self._vocabularies.counters(model)
         policy = f"{VERSION} {layer} {','.join(each.name for each in counters)} {self._least}"
-        encoder = Encoder(FOLDS, ROUGH[0], counters, self._least, codes=layer == "codebook")
+        encoder = Encoder(FOLDS, ROUGH[0], counters, self._least, codes=layer in {"codebook", "scenes"})
         return Encoding(layer, encoder, blake2b(policy.encode(), digest_size=32).digest())

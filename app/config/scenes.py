@@ -8,6 +8,22 @@ from app.config.routing import Share
 from app.config.settings import Settings
 from app.config.values import EmptyIsNull, File, Flag, FromText
 from app.contracts import Layer
+from scenes.pieces import MOST_TOKENS
+
+
+class Remember(Settings):
+    """What stays of a long conversation in the layer `scenes`, in tokens of four characters."""
+
+    keep_tokens: Annotated[int, Field(ge=0), FromText] = Field(
+        default=2000, description="the newest turns, which always stay"
+    )
+    step_tokens: Annotated[int, Field(ge=200), FromText] = Field(
+        default=4000,
+        description="how much leaves at once at least: each time costs the upstream's prefix cache once",
+    )
+    recall_tokens: Annotated[int, Field(ge=MOST_TOKENS), FromText] = Field(
+        default=1000, description="what comes back beneath a question at most"
+    )
 
 
 class Scenes(Settings):
@@ -15,7 +31,7 @@ class Scenes(Settings):
 
     layer: Layer = Field(
         default="shadow",
-        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well",
+        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well; scenes: old turns leave a long conversation, and come back where a question needs them; auto: the furthest that `proofs` allow the model, else shadow",
     )
     sample: Share = Field(
         default=0.02, description="the share of the calls that `shadow` measures, when they are on their way"
@@ -28,6 +44,10 @@ class Scenes(Settings):
         default=40, description="what a part of a prompt must save at least to be changed, in tokens"
     )
     least_share: Share = Field(default=0.1, description="the same as a share of the part's tokens")
+    proofs: Annotated[File | None, EmptyIsNull] = Field(
+        default=None, description="the file in which `hyperbridge ab` notes what is proved of which model"
+    )
+    memory: Remember = Field(default=Remember())
     strict: Flag = Field(
         default=False,
         description="whether a call that asks for what codes cannot be in, as log probabilities, gets 400 instead of `safe`",

@@ -10,7 +10,7 @@ import pytest
 
 from scenes.codebook.adaptive import Adaptive
 from scenes.forms import CODES, decoded
-from tests.scenes.phrases import repeated
+from tests.scenes.phrases import WORDS, repeated
 from tests.support.gateway import Served, gateway_of
 from tests.support.raw import answering, raw_server
 from tests.support.waiting import answered, eventually
@@ -137,7 +137,7 @@ async def test_a_layer_that_does_not_exist_is_told_with_those_that_do(client):
         CHAT, json={"model": "plain", "messages": talk()}, headers={"x-hyperbridge-scenes": "zip"}
     )
     assert answer.status_code == 400
-    assert "off, shadow, safe, codebook" in answer.json()["error"]["message"]
+    assert "off, shadow, safe, codebook, scenes, auto" in answer.json()["error"]["message"]
 
 
 async def test_a_prompt_that_grows_keeps_its_beginning(client, sent):
@@ -288,3 +288,88 @@ async def test_the_log_says_what_was_saved_and_nothing_of_what_was_said(client, 
     assert line["scenes"] == "safe"
     assert line["saved_tokens"] > 300
     assert "part-7" not in gateway.log_text()
+
+
+def long_talk(turns: int) -> list[dict[str, Any]]:
+    """A conversation about many parts, whose prices the user told once; and a question about one of them."""
+    said: list[dict[str, Any]] = [{"role": "system", "content": "Answer in one word."}]
+    for number in range(turns):
+        told = f"Part {number} is called {WORDS[number % len(WORDS)]}{number} and costs {100 + number} euros. Do not sell it."
+        said += [
+            {"role": "user", "content": told},
+            {"role": "assistant", "content": f"I noted part {number}. " * 20},
+        ]
+    return [*said, {"role": "user", "content": f"What does {WORDS[3]}3 cost?"}]
+
+
+@pytest.fixture
+async def remembering(upstream, tmp_path) -> AsyncGenerator[httpx.AsyncClient]:
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}", speaks: [chat, responses]}}}}
+scenes: {{layer: scenes, memory: {{keep_tokens: 200, step_tokens: 1000, recall_tokens: 400}}}}
+models: {{plain: twin/plain}}
+"""
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        yield client
+
+
+async def test_old_turns_leave_a_long_conversation_and_come_back_where_a_question_needs_them(
+    remembering, sent
+):
+    messages = long_talk(40)
+    answer = await remembering.post(CHAT, json={"model": "plain", "messages": messages})
+
+    seen = sent()
+    assert len(json.dumps(seen)) < 0.5 * len(json.dumps(messages))
+    assert seen[0] == messages[0]
+    assert seen[1]["content"].startswith("[")
+    assert "Do not sell it." in seen[1]["content"]
+    assert seen[-1]["content"].startswith(messages[-1]["content"])
+    assert messages[7]["content"] in "".join(each["content"] for each in seen[1:])
+    scenes = answer.json()["hyperbridge"]["scenes"]
+    assert scenes["forms"]["memory"] == 1
+    assert scenes["saved_tokens"] > 1000
+
+
+async def test_a_conversation_that_grows_changes_its_beginning_in_steps_alone(remembering, sent):
+    whole, before, changes = long_talk(60), list[dict[str, Any]](), 0
+    for end in range(2, len(whole) + 1, 2):
+        await remembering.post(CHAT, json={"model": "plain", "messages": whole[:end]})
+        changes += sent()[: len(before)] != before
+        before = sent()
+    assert 1 <= changes <= 8
+
+
+async def test_a_conversation_with_pictures_in_its_old_turns_stays_whole(remembering, upstream):
+    messages = long_talk(40)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    messages[3]["content"] = [{"type": "text", "text": "Look."}, picture]
+    body = json.dumps({"model": "plain", "messages": messages})
+    answer = await remembering.post(CHAT, content=body, headers={"content-type": "application/json"})
+    assert answer.headers["x-hyperbridge-scenes"] == "scenes; saved=0; refused=parts"
+    assert upstream[0].seen[-1].body.decode() == body
+
+
+async def test_auto_goes_as_far_as_was_proved_of_the_model(upstream, tmp_path):
+    proof = PROOF | {"model": "good", "layer": "safe", "verdict": "proved"}
+    worse = PROOF | {"model": "bad", "layer": "safe", "verdict": "worse"}
+    (tmp_path / "proofs.json").write_text(json.dumps({"format": 1, "proofs": [proof, worse]}))
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}}}
+scenes: {{layer: auto, proofs: proofs.json, sample: 0}}
+models: {{good: twin/good, bad: twin/bad}}
+"""
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        good = await client.post(CHAT, json={"model": "good", "messages": talk(RESULT)})
+        bad = await client.post(CHAT, json={"model": "bad", "messages": talk(RESULT)})
+    assert good.headers["x-hyperbridge-scenes"].startswith("safe; ")
+    assert "x-hyperbridge-scenes" not in bad.headers
+
+
+PROOF = {
+    **dict.fromkeys(("why", "asked", "upstream", "suite_digest", "made", "version"), ""),
+    **dict.fromkeys(("seed", "replicates", "questions", "pairs"), 0),
+    **dict.fromkeys(("raw_right", "encoded_right", "margin", "self_agreement", "agreement"), 0.0),
+    **dict.fromkeys(("low", "high", "p_value", "saved_share", "completion_ratio", "seconds_ratio")),
+    "suites": [],
+}
