@@ -26,6 +26,7 @@ from scenes.codebook.adaptive import Adaptive
 from scenes.decoding import Decoder, JsonDecoder, Stream
 from scenes.encoder import Encoder, Least
 from scenes.forms import FOLDS
+from scenes.remembering import Plan, Remembering
 from scenes.rough import ROUGH
 
 BYTES = 10_240
@@ -154,7 +155,11 @@ def _passing(gateway: Gateway, family: str) -> Mapping[str, Work]:
     works = {"call that does nothing": Work(_often(lambda: _driven(_nothing()), CALLS), CALLS)}
     for name, layer in wanted.items():
         encoding = Encoding(
-            gateway.codec, config.Scenes(layer=layer), Threads(), SceneMetrics(CollectorRegistry())
+            gateway.codec,
+            config.Scenes(layer=layer),
+            Remembering(Plan()),
+            Threads(),
+            SceneMetrics(CollectorRegistry()),
         )
         works[name] = Work(_often(partial(_drive, encoding, call, route), CALLS), CALLS, time.thread_time_ns)
     return works

@@ -366,7 +366,7 @@ models: {{good: twin/good, bad: twin/bad}}
     assert "x-hyperbridge-scenes" not in bad.headers
 
 
-PROOF = {
+PROOF: dict[str, Any] = {
     **dict.fromkeys(("why", "asked", "upstream", "suite_digest", "made", "version"), ""),
     **dict.fromkeys(("seed", "replicates", "questions", "pairs"), 0),
     **dict.fromkeys(("raw_right", "encoded_right", "margin", "self_agreement", "agreement"), 0.0),
