@@ -9,8 +9,11 @@ the form and how many lines belong to it, so a text can hold several and be read
 import re
 from typing import Protocol
 
-MARKER = re.compile(r"^\[(?:table|log|grep|find|ls|runs|codes)(?: [^\n]*)?\]$", re.MULTILINE)
+MARKER = re.compile(r"^\[(?:table|log|grep|find|ls|runs|codes|book)(?: [^\n]*)?\]$", re.MULTILINE)
 """A line that announces a form. A text that has one of its own is never encoded: nothing could tell the two apart."""
+
+LARGEST = 16_000_000
+"""Characters of a text: what a few lines of a stranger may stand for is bounded, too."""
 
 
 class Counter(Protocol):

@@ -1,13 +1,15 @@
 """One part of a prompt, said in fewer tokens where that pays. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenes.codebook.adaptive import Adaptive
+from scenes.codebook.book import Codebook
+from scenes.codebook.shared import Shared
 from scenes.contracts import MARKER, Counter, Form
 
 MOST_CODES = 200
-"""Of one prompt: a reader who has to look up more is not helped."""
+"""Of one prompt, beside those of a codebook: a reader who has to look up more is not helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,19 @@ class Encoder:
         self._counters = counters
         self._least = least
 
-    def shorter(self, text: str, known: Mapping[str, str]) -> Shorter | None:
-        """The part said shorter, or None where that does not pay. `known` are the phrases of codes in parts before it."""
+    def count(self, text: str) -> int:
+        """Tokens as `Shorter` counts them."""
+        return self._counters[0].count(text)
+
+    def shorter(self, text: str, known: Mapping[str, str], book: Codebook | None = None) -> Shorter | None:
+        """The part said shorter, or None where that does not pay.
+
+        `known` are the phrases of the codes that were told before it: in parts, and of `book`, whose legend stands there.
+        """
         if MARKER.search(text) is not None:
             return None
         codes = Adaptive(known)
-        forms = (*self._forms, codes) if self._codes and len(known) < MOST_CODES else self._forms
+        forms = (*self._forms, *self._coding(codes, known, book)) if self._codes else self._forms
         best = min(_folded(text, forms), key=lambda found: self._rough.count(found[1]), default=None)
         if best is None:
             return None
@@ -60,6 +69,12 @@ class Encoder:
             return None
         return Shorter(folded, form.name, *counts[0], codes.phrases(folded) if form is codes else {})
 
+    def _coding(self, codes: Form, known: Mapping[str, str], book: Codebook | None) -> Iterator[Form]:
+        if book is not None:
+            yield Shared(book)
+        if len(known) - (0 if book is None else len(book.phrases)) < MOST_CODES:
+            yield codes
+
     def _pays(self, before: int, after: int) -> bool:
         return before - after >= max(self._least.tokens, self._least.share * before)
 
@@ -67,5 +82,12 @@ class Encoder:
 def _folded(text: str, forms: Iterable[Form]) -> Iterable[tuple[Form, str]]:
     for form in forms:
         folded = form.fold(text)
-        if folded is not None and form.unfold(folded) == form.canonical(text):
+        if folded is not None and _comes_back(form, folded, text):
             yield form, folded
+
+
+def _comes_back(form: Form, folded: str, text: str) -> bool:
+    try:
+        return form.unfold(folded) == form.canonical(text)
+    except ValueError:  # it would be more than a stranger's block may stand for
+        return False

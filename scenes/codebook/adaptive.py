@@ -19,7 +19,7 @@ import msgspec
 from scenes.codebook.codes import CODE, LOOKALIKE, named
 from scenes.codebook.phrases import Words, repeats, words, worth
 from scenes.codebook.selection import Choice, choose
-from scenes.contracts import MARKER
+from scenes.contracts import LARGEST, MARKER
 
 MARKER_TOKENS = 24.0
 LEAST_SHARE = 0.08
@@ -100,14 +100,18 @@ class _Legend:
     def __init__(self, lines: list[str], count: int) -> None:
         entries = [_ENTRY.fullmatch(line) for line in lines]
         self.phrases = {entry[1]: _read(entry[2]) for entry in entries if entry}
+        self._left = LARGEST
         if len(self.phrases) != count:
             raise ValueError("a legend's lines are §code=phrase, each with a code of its own")
 
     def phrase(self, code: re.Match[str]) -> str:
-        try:
-            return self.phrases[code[0]]
-        except KeyError:
-            raise ValueError("a code that the legend does not have") from None
+        phrase = self.phrases.get(code[0])
+        if phrase is None:
+            raise ValueError("a code that the legend does not have")
+        self._left -= len(phrase)
+        if self._left < 0:
+            raise ValueError(f"more than {LARGEST} characters")
+        return phrase
 
 
 def _is_json(text: str) -> bool:

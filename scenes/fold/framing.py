@@ -6,9 +6,7 @@ a longer text.
 
 from collections.abc import Iterable, Sequence
 
-from scenes.contracts import MARKER
-
-LARGEST = 16_000_000  # characters of a text: what a few lines of a stranger may stand for is bounded, too
+from scenes.contracts import LARGEST, MARKER
 
 
 def opened(text: str) -> list[str] | None:

@@ -6,7 +6,8 @@ A line `(3 more)` repeats the line above it three times, `(3 more of these 5 lin
 import re
 from collections.abc import Iterable, Sequence
 
-from scenes.fold.framing import LARGEST, closed, framed, opened, unframed
+from scenes.contracts import LARGEST
+from scenes.fold.framing import closed, framed, opened, unframed
 
 AGAIN = re.compile(r"\(([0-9]{1,9}) more(?: of these ([0-9]{1,9}) lines)?\)")
 LONGEST = 32  # lines of what repeats

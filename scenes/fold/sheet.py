@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 
+from scenes.contracts import LARGEST
 from scenes.fold import cells
 from scenes.fold.relation import Child, Column, NotUniform, Part, Path, Relation
 
@@ -113,6 +114,7 @@ class _Sheet:
         placed = _PLACES.search(head)
         self._places = list(map(int, placed[1].split(","))) if placed else []
         head = head[: placed.start()] if placed else head
+        self._width = len(head)
         self._columns, end = _columns(head)
         self._same = _same(head[end:])
         self.children: dict[str, _Sheet] = {}
@@ -136,6 +138,8 @@ class _Sheet:
 
     def relation(self) -> Relation:
         rows = len(self._lines)
+        if rows * self._width > LARGEST:
+            raise ValueError(f"more than {LARGEST} characters")
         found = list(zip(*map(cells.split, self._lines), strict=True))
         parts: list[Part] = [
             Column(path, cells.read(list(column), declared=declared))
