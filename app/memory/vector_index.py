@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, delete, func, select, text
+from sqlalchemy import ColumnElement, Double, Select, Text, bindparam, cast, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import UserDefinedType
 
@@ -202,8 +202,13 @@ def _compared(wanted: Wanted, now: float, most: int) -> Select[Any]:
     assert wanted.vector is not None
     assert wanted.encoder is not None
     question = floats([wanted.vector], len(wanted.vector) // 2)[0].tolist()
-    told = cast(bindparam(None, f"[{','.join(map(str, question))}]", type_=Text), _Vector)
-    distance: ColumnElement[float] = cast(SCENE_VECTORS.c.vector, _Vector).op("<#>")(told)
+    written = bindparam(None, f"[{','.join(map(str, question))}]", type_=Text)
+    told = select(
+        cast(written, _Vector)
+    ).scalar_subquery()  # read once: a plan that knows no values reads it for each row
+    distance: ColumnElement[float] = cast(SCENE_VECTORS.c.vector, _Vector).op("<#>", return_type=Double())(
+        told
+    )
     here = select(SCENE_VECTORS.c.number).join(SCENES, SCENES.c.number == SCENE_VECTORS.c.number)
     here = here.where(
         SCENE_VECTORS.c.tenant == wanted.tenant,

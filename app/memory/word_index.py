@@ -214,4 +214,5 @@ def _places(count: int) -> str:
 
 
 def _query(marks: str) -> ColumnElement[Any]:
-    return cast(bindparam(None, marks, type_=Text), TSQUERY)
+    """Read once: a plan that knows no values would read it for each row."""
+    return select(cast(bindparam(None, marks, type_=Text), TSQUERY)).scalar_subquery()
