@@ -85,8 +85,17 @@ class Memory(Protocol):
     async def original(self, tenant: str, hash: str, start: int = 0, end: int | None = None) -> str | None:  # noqa: A002
         """The characters from `start` to before `end` of a text, word for word; None where it is not remembered."""
 
+    async def scene(self, tenant: str, id: str) -> Scene | None:  # noqa: A002
+        """The scene with this id, as `scenes` gives it; None where it is not remembered."""
+
     async def scenes(self, tenant: str, session: str) -> Sequence[Scene]:
         """All of a session, as they came; the facts of those that others took the place of say until when they held."""
+
+    async def page(self, tenant: str, session: str, after: int = 0) -> tuple[Sequence[Scene], int]:
+        """Some of them, behind the place `after` (0 is the beginning), and the place to go on at; 0 after the last."""
+
+    async def count(self, tenant: str, session: str) -> int:
+        """How many scenes a session has."""
 
     async def forget(self, tenant: str, session: str | None = None, id: str | None = None) -> int:  # noqa: A002
         """Delete a session's scenes, or the one with this id; gives how many. With them goes all that came with them."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.memory import admission
@@ -91,18 +91,33 @@ class SceneTable:
             text = (await connection.execute(wanted)).scalar_one_or_none()
         return None if text is None else told(text)[max(start, 0) : end]
 
-    async def scenes(self, tenant: str, session: str) -> Sequence[Scene]:
-        admission.named(tenant=tenant, session=session)
-        condition = and_(SCENES.c.session == session, lasting(self._clock()))
-        found: dict[int, Scene] = {}
-        newest = 0
+    async def scene(self, tenant: str, id: str) -> Scene | None:  # noqa: A002
+        admission.named(tenant=tenant, id=id)
+        condition = and_(SCENES.c.id == id, lasting(self._clock()))
         async with self._database.reading() as connection:
-            while page := await self._read(
-                connection, tenant, condition & (SCENES.c.number > newest), AT_ONCE
-            ):
-                found |= page
-                newest = max(page)
-        return [*found.values()]
+            found = await self._read(connection, tenant, condition)
+        return next(iter(found.values()), None)
+
+    async def scenes(self, tenant: str, session: str) -> Sequence[Scene]:
+        found, after = await self.page(tenant, session)
+        told = [*found]
+        while after:
+            found, after = await self.page(tenant, session, after)
+            told += found
+        return told
+
+    async def page(self, tenant: str, session: str, after: int = 0) -> tuple[Sequence[Scene], int]:
+        admission.named(tenant=tenant, session=session)
+        condition = and_(SCENES.c.session == session, SCENES.c.number > after, lasting(self._clock()))
+        async with self._database.reading() as connection:
+            found = await self._read(connection, tenant, condition, AT_ONCE)
+        return [*found.values()], max(found, default=0)
+
+    async def count(self, tenant: str, session: str) -> int:
+        admission.named(tenant=tenant, session=session)
+        mine = and_(SCENES.c.tenant == tenant, SCENES.c.session == session)
+        async with self._database.reading() as connection:
+            return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
 
     async def forget(self, tenant: str, session: str | None = None, id: str | None = None) -> int:  # noqa: A002
         if (session is None) is (id is None):
