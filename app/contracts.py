@@ -40,10 +40,10 @@ Thinking: TypeAlias = Literal["on", "off", "auto"]
 """Whether a model that can do both shall think before it answers; `auto` leaves it to the model."""
 
 
-Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook", "scenes", "auto"]
+Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "auto"]
 """How far a prompt may be said in fewer tokens: not at all; not at all, but what could be saved is measured; every
-value as it was, with less syntax; whole phrases by codes as well; old turns of a long conversation as scenes; or as far as
-was proved for the model.
+value as it was, with less syntax; whole phrases by codes as well; old turns of a long conversation as scenes; of passages
+that were found for a question, those that bear on it; or as far as was proved for the model.
 """
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
@@ -407,7 +407,8 @@ class Routing(Protocol):
 class Saving:
     """What a codec saved of a prompt: how many parts took which form, and the tokens of these parts before and after.
 
-    `why` says why less was tried than the layer has: what the request asks for beside, in one word.
+    `legend_tokens` is what a codebook's legend costs, and `epoch` the version of the book ("" is none). `why` says why less
+    was tried than the layer has, in one word: what the request asks for beside, or `legend`, which would not pay.
     """
 
     layer: Layer
@@ -416,10 +417,13 @@ class Saving:
     after: int = 0
     seconds: float = 0.0
     why: str = ""
+    legend_tokens: int = 0
+    epoch: str = ""
 
     @property
     def tokens(self) -> int:
-        return self.before - self.after
+        """Those of the prompt that are fewer; below 0 where the legend costs more than was saved."""
+        return self.before - self.after - self.legend_tokens
 
 
 @dataclass(frozen=True, slots=True)

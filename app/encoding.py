@@ -14,6 +14,7 @@ from app import config
 from app.ab import proofs
 from app.ab.proofs import Proofs
 from app.accounted import Accounting
+from app.codecs.focusing import focused
 from app.codecs.identity import Identity
 from app.codecs.refusing import is_json, obstacle, stops
 from app.codecs.scenes import Said, Scenes
@@ -42,7 +43,7 @@ _ASKED = {
 _REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
-_PROVED: tuple[Layer, ...] = ("scenes", "codebook", "safe")
+_PROVED: tuple[Layer, ...] = ("focus", "scenes", "codebook", "safe")
 """What may be proved of a model, the furthest first."""
 T = TypeVar("T")
 _THREADS = 2
@@ -91,6 +92,7 @@ class Encoding:
         self._layer = settings.layer
         self._sample = settings.sample
         self._strict = settings.strict
+        self._focus_tokens = settings.focus_tokens
         self._counted: set[str] = set()
         self._threads = threads
         self._metrics = metrics
@@ -105,7 +107,7 @@ class Encoding:
                 self._threads.measure(lambda: self._measure(request, dialect, route.model))
             return Encoded(request, _IDENTITY)
         why = "" if layer == "safe" else obstacle(call.operation, request.members)
-        again = await self._again(request) if layer == "scenes" and why != "interface" else Again(request)
+        again = await self._again(request, layer) if why != "interface" else Again(request)
         said = await self._said(again.request, dialect, route.model, "safe" if why else layer)
         if said.phrases and stops(request.members, said.phrases.values()):
             why, said = "stop", await self._said(again.request, dialect, route.model, "safe")
@@ -122,10 +124,26 @@ class Encoding:
             return layer
         return next((each for each in _PROVED if self._proofs.allow(route.model, each)), "shadow")
 
-    async def _again(self, request: Request) -> Again:
+    async def _again(self, request: Request, layer: Layer) -> Again:
+        """The request with what bears on its questions, in the layers that leave something out."""
+        if layer not in {"scenes", "focus"}:
+            return Again(request)
         if len(request.members.body) <= MOST_BYTES_ON_LOOP:
-            return said_again(request, self._remembering)
-        return await self._threads.run(lambda: said_again(request, self._remembering))
+            return self._left(request, layer)
+        return await self._threads.run(lambda: self._left(request, layer))
+
+    def _left(self, request: Request, layer: Layer) -> Again:
+        again = said_again(request, self._remembering)
+        if layer == "scenes":
+            return again
+        focus = focused(again.request, self._focus_tokens)
+        return Again(
+            focus.request,
+            (*again.forms, *focus.forms),
+            again.before + focus.before,
+            again.after + focus.after,
+            again.why,
+        )
 
     async def _said(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
         """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
@@ -151,10 +169,11 @@ class Encoding:
 
 
 def _together(saving: Saving, again: Again, why: str) -> Saving:
-    """With what was saved by turns that left."""
-    if again.before:
-        forms = {**saving.forms, "memory": 1}
-        saving = replace(
-            saving, forms=forms, before=saving.before + again.before, after=saving.after + again.after
-        )
-    return replace(saving, why=why or again.why or saving.why)
+    """With what was saved by what left the request."""
+    return replace(
+        saving,
+        forms={**saving.forms, **dict.fromkeys(again.forms, 1)},
+        before=saving.before + again.before,
+        after=saving.after + again.after,
+        why=why or again.why or saving.why,
+    )

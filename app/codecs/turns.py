@@ -23,12 +23,13 @@ _BETWEEN = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A request whose old turns left it, and the tokens of what left and of what came instead, roughly.
+    """A request that something left, by which `forms`, and the tokens of what left and of what came instead, roughly.
 
-    `why` says in one word why none left that would have.
+    `why` says in one word why nothing left that would have.
     """
 
     request: Request
+    forms: Sequence[str] = ()
     before: int = 0
     after: int = 0
     why: str = ""
@@ -47,7 +48,7 @@ def said_again(request: Request, remembering: Remembering) -> Again:
     except BadRequest:  # a message names a member twice: its upstream will judge
         return Again(request, why="parts")
     added = "".join((said.note, *said.recalled.values()))
-    return Again(changed, ROUGH[0].count(chat.left(said)), ROUGH[0].count(added))
+    return Again(changed, ("memory",), ROUGH[0].count(chat.left(said)), ROUGH[0].count(added))
 
 
 class _Wire(msgspec.Struct):

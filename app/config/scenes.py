@@ -31,7 +31,7 @@ class Scenes(Settings):
 
     layer: Layer = Field(
         default="shadow",
-        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well; scenes: old turns leave a long conversation, and come back where a question needs them; auto: the furthest that `proofs` allow the model, else shadow",
+        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well; scenes: old turns leave a long conversation, and come back where a question needs them; focus: of passages that say they are context, those stay that bear on the question; auto: the furthest that `proofs` allow the model, else shadow",
     )
     sample: Share = Field(
         default=0.02, description="the share of the calls that `shadow` measures, when they are on their way"
@@ -46,6 +46,9 @@ class Scenes(Settings):
     least_share: Share = Field(default=0.1, description="the same as a share of the part's tokens")
     proofs: Annotated[File | None, EmptyIsNull] = Field(
         default=None, description="the file in which `hyperbridge ab` notes what is proved of which model"
+    )
+    focus_tokens: Annotated[int, Field(ge=1), FromText] = Field(
+        default=2000, description="how much of a message's passages stays in the layer `focus`"
     )
     memory: Remember = Field(default=Remember())
     strict: Flag = Field(

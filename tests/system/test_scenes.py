@@ -137,7 +137,7 @@ async def test_a_layer_that_does_not_exist_is_told_with_those_that_do(client):
         CHAT, json={"model": "plain", "messages": talk()}, headers={"x-hyperbridge-scenes": "zip"}
     )
     assert answer.status_code == 400
-    assert "off, shadow, safe, codebook, scenes, auto" in answer.json()["error"]["message"]
+    assert "off, shadow, safe, codebook, scenes, focus, auto" in answer.json()["error"]["message"]
 
 
 async def test_a_prompt_that_grows_keeps_its_beginning(client, sent):
@@ -348,6 +348,51 @@ async def test_a_conversation_with_pictures_in_its_old_turns_stays_whole(remembe
     answer = await remembering.post(CHAT, content=body, headers={"content-type": "application/json"})
     assert answer.headers["x-hyperbridge-scenes"] == "scenes; saved=0; refused=parts"
     assert upstream[0].seen[-1].body.decode() == body
+
+
+async def test_of_passages_that_were_found_those_stay_that_bear_on_the_question(upstream, tmp_path, sent):
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}}}
+scenes: {{focus_tokens: 60}}
+models: {{plain: twin/plain}}
+"""
+    found = [f"The {thing} of {place} was built in {1800 + n}." for n, (thing, place) in enumerate(BUILDINGS)]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    passages = [{"type": "text", "text": text, "hyperbridge": "context"} for text in found]
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": "When was the lighthouse of Genoa built?"},
+        *passages,
+        image,
+    ]
+    body = {
+        "model": "plain",
+        "messages": [{"role": "user", "content": parts}],
+        "hyperbridge": {"scenes": "focus"},
+    }
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        answer = await client.post(CHAT, json=body)
+        (message,) = sent()
+        assert message["content"][0] == parts[0]
+        assert message["content"][-1] == image
+        told = [part["text"] for part in message["content"][1:-1]]
+        assert found[BUILDINGS.index(("lighthouse", "Genoa"))] in told
+        assert told == [text for text in found if text in told]
+        assert sum(map(len, told)) <= 240
+        assert "hyperbridge" not in json.dumps(message)
+        assert answer.json()["hyperbridge"]["scenes"]["forms"] == {"focus": 1}
+        assert answer.json()["hyperbridge"]["scenes"]["saved_tokens"] > 100
+
+        parts[1]["hyperbridge"] = "contexts"
+        wrong = await client.post(CHAT, json=body)
+    assert wrong.status_code == 400
+    assert "context" in wrong.json()["error"]["message"]
+
+
+BUILDINGS = [
+    (thing, place)
+    for thing in ("lighthouse", "theatre", "bridge", "station", "library")
+    for place in ("Genoa", "Riga", "Porto", "Ghent")
+]
 
 
 async def test_auto_goes_as_far_as_was_proved_of_the_model(upstream, tmp_path):

@@ -1,0 +1,92 @@
+"""The passages of a user's message that bear on its question: the others leave it. Pure.
+
+Passages are parts of a message that say so, `{"type": "text", "text": "...", "hyperbridge": "context"}`; the question is the
+rest of the message. So what becomes of a message depends on it alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from app.codecs.turns import Again
+from app.errors import BadRequest
+from app.wire import Members, Request
+from scenes.focus import chosen
+
+TAG = "hyperbridge"
+CONTEXT = "context"
+_MARK = b'"hyperbridge"'
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Part(msgspec.Struct):
+    """A part of a message, as far as it is looked at."""
+
+    text: str = ""
+    hyperbridge: str | None = None
+
+
+_part = msgspec.json.Decoder(_Part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Focused:
+    """A message with the passages that stay, and their tokens before and after."""
+
+    raw: bytes
+    before: int = 0
+    after: int = 0
+
+
+def focused(request: Request, budget_tokens: int) -> Again:
+    """The request with what bears on each question alone, of the passages that say they are some; else as it was.
+
+    Raises BadRequest where a part's mark is another than `context`.
+    """
+    messages = request.members.raw("messages") or b"[]"
+    if _MARK not in messages:
+        return Again(request)
+    try:
+        found = [_message(bytes(raw), budget_tokens) for raw in _raws.decode(messages)]
+    except msgspec.DecodeError:
+        return Again(request)
+    body = request.members.replaced({"messages": _array([each.raw for each in found])})
+    before, after = sum(each.before for each in found), sum(each.after for each in found)
+    forms = ("focus",) if after < before else ()
+    return Again(replace(request, members=Members.of(body)), forms, before, after)
+
+
+def _message(raw: bytes, budget_tokens: int) -> _Focused:
+    if _MARK not in raw:
+        return _Focused(raw)
+    members = Members.of(raw)
+    content = members.raw("content") or b""
+    if members.raw("role") != b'"user"' or not content.startswith(b"["):
+        return _Focused(raw)
+    raws = [bytes(each) for each in _raws.decode(content)]
+    parts = [_read(each) for each in raws]
+    passages = [place for place, part in enumerate(parts) if part.hyperbridge is not None]
+    question = "\n".join(part.text for part in parts if part.hyperbridge is None)
+    found = chosen(question, [parts[place].text for place in passages], budget_tokens)
+    staying = {passages[place] for place in found.places}
+    kept = [
+        Members.of(each).without({TAG}).body if place in staying else each
+        for place, each in enumerate(raws)
+        if place in staying or place not in passages
+    ]
+    return _Focused(members.replaced({"content": _array(kept)}), found.before, found.after)
+
+
+def _read(raw: bytes) -> _Part:
+    part = _part.decode(raw)
+    if part.hyperbridge not in {None, CONTEXT} or (part.hyperbridge and not part.text):
+        raise BadRequest(
+            f"A part's member '{TAG}' must be \"{CONTEXT}\", and stand beside a text.", param="messages"
+        )
+    return part
+
+
+def _array(items: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
