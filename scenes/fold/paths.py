@@ -1,18 +1,32 @@
-"""A list of paths, as `find` prints one, by directory: the directory once, what is in it below.
+"""A list of paths, as `find` prints one, by directory: each directory once, with what is in it behind it.
 
-A line of the block is a directory, which ends with `/`, a path from the last such directory, `.` for that directory
-itself, or, after a space, a line as it was.
+    [find lines=4 a directory/ alone is where the next are, before names it has them, . is itself]
+    /usr/share/doc/
+    gzip/ . README.gz NEWS.gz
+    zstd/copyright
+     a line as it was
+
+A line of the block is a directory alone, from the root; or what is below it, with a space between paths, of which the
+first may be a directory that has the others; or, after a space, a line as it was.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, zip_longest
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, groupby, islice, pairwise, zip_longest
 from operator import itemgetter
+from typing import NamedTuple
 
 from scenes.fold.framing import closed, framed, opened, unframed
 
 BROKEN = re.compile(r"\s|^$|^[^A-Za-z]*$")
+NOTE = "a directory/ alone is where the next are, before names it has them, . is itself"
+LEAST_LINES = 3
 SAMPLE_LINES = 12
+LONGEST = 400  # characters of a line that are looked at
+DEEPEST = 12  # directories from the root that may be announced
+
+_Costs = Mapping[str, tuple[int, str]]
+"""By the directory announced: the characters that all runs so far take, and the directory announced before."""
 
 
 class Paths:
@@ -24,9 +38,7 @@ class Paths:
         lines = opened(text)
         if lines is None or not listed(lines):
             return None
-        return framed(
-            self.name, "paths: those below a directory/ are in it, . is itself", list(grouped(lines)), text
-        )
+        return framed(self.name, NOTE, list(grouped(lines)), text)
 
     def unfold(self, folded: str) -> str:
         return closed(whole(unframed(self.name, folded)[1]), folded)
@@ -35,19 +47,49 @@ class Paths:
         return text
 
 
-def listed(lines: list[str]) -> bool:
-    """Whether most lines are paths and nothing else."""
-    sample = lines[:: len(lines) // SAMPLE_LINES + 1]
-    words = [line for line in sample if not BROKEN.search(line)]
-    slashed = sum("/" in word for word in words)
-    return len(lines) > 2 and len(words) * 3 >= len(sample) * 2 and slashed * 2 > len(words)
+class Run(NamedTuple):
+    """Consecutive paths of one directory, which ends with a slash; it is empty for what is below none.
+
+    Each path is the directory and its name, or the directory itself: then its name is `.`.
+    """
+
+    directory: str
+    paths: Sequence[str]
+    names: Sequence[str]
+
+
+def listed(lines: Sequence[str]) -> bool:
+    """Whether most lines are paths and nothing else, and have a directory with the next one in common."""
+    if len(lines) < LEAST_LINES:
+        return False
+    step = len(lines) // SAMPLE_LINES + 1
+    pairs = [
+        (line[:LONGEST], following[:LONGEST]) for line, following in islice(pairwise(lines), 0, None, step)
+    ]
+    words = [pair for pair in pairs if not BROKEN.search(pair[0])]
+    slashed = [pair for pair in words if "/" in pair[0]]
+    near = sum(following.startswith(nearest(line)) for line, following in slashed)
+    return len(words) * 3 >= len(pairs) * 2 and min(2 * near, len(slashed)) * 2 > len(words)
+
+
+def nearest(path: str) -> str:
+    """The first directory that it is in, from the root."""
+    return path[: path.find("/", 1) + 1] or path
 
 
 def grouped(lines: Sequence[str]) -> Iterator[str]:
-    for line, (opening, rest) in zip(lines, placed(lines), strict=True):
-        if opening:
-            yield opening
-        yield rest or " " + line
+    found, where = runs(lines), ""
+    for run, announced in zip(found, announcements(found, are_together=True), strict=True):
+        if announced != where:
+            yield announced
+        where = announced
+        rests = below(run, where)
+        if len(rests) == 1 or not all(rests):
+            yield from (rest or " " + path for rest, path in zip(rests, run.paths, strict=True))
+        elif run.directory != where:
+            yield f"{run.directory[len(where) :]} {' '.join(run.names)}"
+        else:
+            yield " ".join(run.names)
 
 
 def placed(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -55,15 +97,19 @@ def placed(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
 
     The latter is empty for a path that can't be written so: it stands whole, whatever directory was announced.
     """
-    runs = [(where, list(those)) for where, those in groupby(directories(paths), itemgetter(0))]
-    followed = [where for where, _ in runs[1:]] + [""]
-    current = ""
-    for (where, those), following in zip(runs, followed, strict=True):
-        opening = heading(where, current, len(those), following)
-        current = opening or current
-        for _, path in those:
-            yield opening, below(path, current)
-            opening = ""
+    found, where = runs(paths), ""
+    for run, announced in zip(found, announcements(found, are_together=False), strict=True):
+        for rest in below(run, announced):
+            yield announced if announced != where else "", rest
+            where = announced
+
+
+def runs(paths: Sequence[str]) -> list[Run]:
+    found: list[Run] = []
+    for directory, those in groupby(directories(paths), itemgetter(0)):
+        size, together = len(directory), [path for _, path in those]
+        found.append(Run(directory, together, [path[size:] or "." for path in together]))
+    return found
 
 
 def directories(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -72,39 +118,61 @@ def directories(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     A directory has its slash; it is empty for what has none, or can't be written below one.
     """
     for path, following in zip_longest(paths, paths[1:], fillvalue=""):
-        if path.endswith("/") or path.startswith(" "):
+        if " " in path or path.endswith(("/", "/.")):
             yield "", path
-        elif path and following.startswith(path + "/"):
+        elif path and following.startswith(path) and following[len(path) :].startswith("/"):
             yield path + "/", path
         else:
             yield path[: path.rfind("/") + 1], path
 
 
-def heading(where: str, current: str, paths: int, following: str) -> str:
-    """The directory to announce before these paths; empty where it is cheaper to go on without."""
-    coming_back = len(current) if following == current else 0
-    if where.startswith(current) and paths * (len(where) - len(current)) <= len(where) + coming_back:
-        return ""
-    if paths > 1 or not where:
-        return where
-    together = shared(where, following)
-    return together if together != current else ""
+def announcements(found: Sequence[Run], *, are_together: bool) -> list[str]:
+    """For each run the directory that is announced then, so that all take the fewest characters (A. Viterbi, 1967).
+
+    `are_together`: the paths of a run are on one line, and say their directory once.
+    """
+    costs: _Costs = {"": (0, "")}
+    steps: list[_Costs] = []
+    for run in found:
+        costs = costs_with(run, costs, 1 if are_together else len(run.paths))
+        steps.append(costs)
+    where = min(costs, key=lambda known: costs[known][0])
+    announced: list[str] = []
+    for step in reversed(steps):
+        announced.append(where)
+        where = step[where][1]
+    return announced[::-1]
 
 
-def shared(one: str, other: str) -> str:
-    """The directory that both are in."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[:middle] == other[:middle] else (low, middle - 1)
-    return one[: one.rfind("/", 0, low) + 1]
+def costs_with(run: Run, costs: _Costs, times: int) -> _Costs:
+    """What it takes with one run more, which says its directory so often."""
+    directory, size = run.directory, len(run.directory)
+    found: dict[str, tuple[int, str]] = {}
+    for where, (cost, _) in costs.items():
+        is_below = directory.startswith(where) and directory
+        found[where] = (
+            cost + (times * (size - len(where)) if is_below else len(run.paths) * (size + 1)),
+            where,
+        )
+    before, cheapest = min((cost, where) for where, (cost, _) in costs.items())
+    least = min(found.values())[0]
+    for where in accumulate([part + "/" for part in directory.split("/", DEEPEST)[:-1]]):
+        cost = before + len(where) + 1 + times * (size - len(where))
+        if cost <= least + len(where) and (where not in found or cost < found[where][0]):
+            found[where] = cost, cheapest
+    least = min(found.values())[0]
+    return {where: told for where, told in found.items() if told[0] <= least + len(where)}
 
 
-def below(path: str, current: str) -> str:
-    if path + "/" == current:
-        return "."
-    rest = path[len(current) :] if path.startswith(current) else ""
-    return "" if rest == "." or rest.startswith(" ") or rest.endswith("/") else rest
+def below(run: Run, where: str) -> Sequence[str]:
+    """The paths from there; empty for those that can't be written so."""
+    directory = run.directory
+    if not directory and not where:
+        return ["" if " " in path or path.endswith("/") or path == "." else path for path in run.paths]
+    if not directory or not directory.startswith(where):
+        return [""] * len(run.paths)
+    inner = directory[len(where) :]
+    return [inner + name if name != "." else inner[:-1] or "." for name in run.names]
 
 
 def whole(lines: Iterable[str]) -> Iterator[str]:
@@ -112,10 +180,14 @@ def whole(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if line.startswith(" "):
             yield line[1:]
-        elif line.endswith("/"):
-            where = line
+            continue
+        first, *names = line.split(" ")
+        if not first.endswith("/"):
+            yield from (inside(where, name) for name in (first, *names))
+        elif names:
+            yield from (inside(where + first, name) for name in names)
         else:
-            yield inside(where, line)
+            where = first
 
 
 def inside(where: str, rest: str) -> str:

@@ -222,11 +222,21 @@ def test_times_of_day_and_addresses_are_not_searched_paths():
     assert Grep().fold(lines) is None
 
 
-def test_a_directory_that_is_listed_itself_is_a_dot_below_its_name():
-    paths = "/srv/shop/data\n/srv/shop/data/a.csv\n/srv/shop/data/b.csv\n/srv/shop/data/c.csv\n" * 3
-    folded = Paths().fold(paths)
+def test_a_directory_is_said_once_before_what_is_in_it_and_is_a_dot_there():
+    paths = [
+        "/srv/shop/data",
+        *(f"/srv/shop/data/{name}.csv" for name in ("parts", "orders", "a b")),
+        "/srv/shop/data/old/parts.csv",
+        "/srv/shop/notes/one.md",
+        "/srv/shop/notes/two.md",
+        "/etc/shop.conf",
+    ]
+    folded = Paths().fold("\n".join(paths * 2))
     assert folded is not None
-    assert folded.splitlines()[1:6] == ["/srv/shop/data/", ".", "a.csv", "b.csv", "c.csv"]
+    assert folded.splitlines()[1:7] == [
+        "/srv/shop/", "data/ . parts.csv orders.csv", " /srv/shop/data/a b.csv", "data/old/parts.csv",
+        "notes/ one.md two.md", " /etc/shop.conf",
+    ]  # fmt: skip
 
 
 def test_values_stand_on_their_line_as_they_were():
