@@ -95,6 +95,7 @@ def said(saving: Saving, usage: Usage | None) -> dict[str, object]:
         "tokens_after": after,
         "saved_tokens": saving.tokens,
         "cached_tokens": 0 if usage is None else usage.cached_tokens,
+        **({"legend_tokens": saving.legend_tokens, "epoch": saving.epoch} if saving.epoch else {}),
         "encode_ms": round(saving.seconds * 1000, 3),
         **({"refused": saving.why} if saving.why else {}),
     }

@@ -141,7 +141,7 @@ class Route:
     metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
     where the client sent none. `when` are the classes of failure that this route is taken for, where it is
     not the first; None is all of them. `thinking` and `scenes` are what is wanted where the client does not say
-    (None: as the configuration has it for all).
+    (None: as the configuration has it for all). `codebook` is the name of the model's codebook ("" is none).
     """
 
     upstream: str
@@ -152,6 +152,7 @@ class Route:
     when: frozenset[FallbackClass] | None = None
     thinking: Thinking = "auto"
     scenes: Layer | None = None
+    codebook: str = ""
 
 
 @dataclass(frozen=True, slots=True)

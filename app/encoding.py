@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from time import perf_counter
 from typing import TypeVar
@@ -14,6 +14,7 @@ from app import config
 from app.ab import proofs
 from app.ab.proofs import Proofs
 from app.accounted import Accounting
+from app.codebooks import NOTHING, Codebooks, Held
 from app.codecs.focusing import focused
 from app.codecs.identity import Identity
 from app.codecs.refusing import is_json, obstacle, stops
@@ -23,7 +24,6 @@ from app.codecs.undoing import Undoing
 from app.codecs.vocabularies import Unreadable
 from app.contracts import Call, Encoded, Layer, Route, Saving
 from app.errors import BadRequest
-from app.operations import Dialect
 from app.scene_metrics import SceneMetrics
 from app.wire import Request
 from scenes.remembering import Remembering
@@ -74,16 +74,29 @@ class Threads:
             self._free.release()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A prompt that is to be said on a route, how far, and whether with the conversation's codebook."""
+
+    call: Call
+    route: Route
+    request: Request
+    layer: Layer
+    with_book: bool = True
+
+
 class Encoding:
     """Encodes prompts as call, route and configuration say."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that has a part in it
         self,
         scenes: Scenes,
         settings: config.Scenes,
         remembering: Remembering,
         threads: "Threads",
         metrics: SceneMetrics,
+        *,
+        books: Codebooks | None = None,
     ) -> None:
         """Raises ConfigError where the file of proofs is none."""
         self._scenes = scenes
@@ -96,27 +109,26 @@ class Encoding:
         self._counted: set[str] = set()
         self._threads = threads
         self._metrics = metrics
+        self._books = books
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
         layer = self._layer_of(call, route)
         if layer == "off":
             return Encoded(request, _IDENTITY)
-        dialect = call.operation.dialect
         if layer == "shadow":
             if self._sample and random.random() < self._sample:  # noqa: S311 - a sample
-                self._threads.measure(lambda: self._measure(request, dialect, route.model))
+                self._threads.measure(lambda: self._measure(_Asked(call, route, request, layer)))
             return Encoded(request, _IDENTITY)
         why = "" if layer == "safe" else obstacle(call.operation, request.members)
         again = await self._again(request, layer) if why != "interface" else Again(request)
-        said = await self._said(again.request, dialect, route.model, "safe" if why else layer)
-        if said.phrases and stops(request.members, said.phrases.values()):
-            why, said = "stop", await self._said(again.request, dialect, route.model, "safe")
+        said, stopped = await self._unstopped(_Asked(call, route, again.request, "safe" if why else layer))
+        why = why or stopped
         if why and self._strict:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
         saving = replace(_together(said.saving, again, why), layer=layer)
         self._metrics.sent(saving)
         undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
-        return Encoded(said.request, Accounting(saving, dialect, undoing), saving)
+        return Encoded(said.request, Accounting(saving, call.operation.dialect, undoing), saving)
 
     def _layer_of(self, call: Call, route: Route) -> Layer:
         layer = call.wishes.scenes or route.scenes or self._layer
@@ -145,27 +157,45 @@ class Encoding:
             again.why,
         )
 
-    async def _said(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
+    async def _unstopped(self, asked: _Asked) -> tuple[Said, str]:
+        """What is said without codes whose phrases may complete a stop string, and why that is less than the layer has."""
+        said, why = await self._said(asked), ""
+        while said.phrases and stops(asked.request.members, said.phrases.values()):
+            asked = replace(asked, layer="safe") if said.book is None else replace(asked, with_book=False)
+            said, why = await self._said(asked), "stop"
+        return said, why
+
+    async def _said(self, asked: _Asked) -> Said:
         """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
-        if len(request.members.body) <= MOST_BYTES_ON_LOOP and model in self._counted:
-            return self._timed(request, dialect, model, layer)
-        said = await self._threads.run(lambda: self._timed(request, dialect, model, layer))
+        model = asked.route.model
+        if len(asked.request.members.body) <= MOST_BYTES_ON_LOOP and model in self._counted:
+            return self._timed(asked)
+        said = await self._threads.run(lambda: self._timed(asked))
         if len(self._counted) < MOST_MODELS:
             self._counted.add(model)
         return said
 
-    def _timed(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
+    def _timed(self, asked: _Asked) -> Said:
         began = perf_counter()
+        dialect, model = asked.call.operation.dialect, asked.route.model
         try:
-            said = self._scenes.encode(request, dialect, model, layer)
+            held = self._held(asked)
+            said = self._scenes.encode(asked.request, dialect, model, asked.layer, held.book)
         except Unreadable as fault:
             _log.error("a vocabulary cannot be used, so prompts of %s go out as they came: %s", model, fault)
-            return Said(request, Saving(layer, why="tokenizer"), {})
-        return replace(said, saving=replace(said.saving, seconds=perf_counter() - began))
+            return Said(asked.request, Saving(asked.layer, why="tokenizer"), {})
+        return replace(said, saving=replace(said.saving, seconds=perf_counter() - began, why=held.why))
 
-    def _measure(self, request: Request, dialect: Dialect, model: str) -> None:
+    def _held(self, asked: _Asked) -> Held:
+        """The conversation's codebook, where what is asked may have codes."""
+        may_have_codes = asked.layer != "safe" and asked.call.operation.dialect == "chat"
+        if self._books is None or not asked.with_book or not may_have_codes:
+            return NOTHING
+        return self._books.of(asked.call, asked.route)
+
+    def _measure(self, asked: _Asked) -> None:
         for layer in _MEASURED:
-            self._metrics.measured(self._timed(request, dialect, model, layer).saving)
+            self._metrics.measured(self._timed(replace(asked, layer=layer)).saving)
 
 
 def _together(saving: Saving, again: Again, why: str) -> Saving:

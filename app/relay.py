@@ -238,10 +238,12 @@ class _Reply:
 
 
 def _told(saving: Saving) -> bytes:
-    """The layer, and what came of it: `safe; saved=7096; forms=log,table`."""
+    """The layer, and what came of it: `codebook; saved=7096; forms=book,table; legend=180; epoch=9f2c41d0a3b7`."""
     said = [saving.layer, f"saved={saving.tokens}"]
     if saving.forms:
         said.append(f"forms={','.join(sorted(saving.forms))}")
+    if saving.epoch:
+        said += (f"legend={saving.legend_tokens}", f"epoch={saving.epoch}")
     if saving.why:
         said.append(f"refused={saving.why}")
     return "; ".join(said).encode()

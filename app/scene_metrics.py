@@ -12,7 +12,7 @@ class SceneMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._tokens = Counter(
-            "hyperbridge_scene_tokens", "Tokens of the parts of prompts that were said shorter, before and after.",
+            "hyperbridge_scene_tokens", "Tokens of the parts of prompts that were said shorter, before and after, and of codebooks' legends.",
             ("layer", "sent", "stage"), registry=registry,
         )  # fmt: skip
         self._parts = Counter(
@@ -42,6 +42,8 @@ class SceneMetrics:
         self._seconds.labels(saving.layer, sent).observe(saving.seconds)
         for form, parts in saving.forms.items():
             self._parts.labels(saving.layer, sent, form).inc(parts)
+        if saving.legend_tokens:
+            self._tokens.labels(saving.layer, sent, "legend").inc(saving.legend_tokens)
         if saving.before:
             self._tokens.labels(saving.layer, sent, "before").inc(saving.before)
             self._tokens.labels(saving.layer, sent, "after").inc(saving.after)

@@ -8,10 +8,12 @@ from app import config
 from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
+from app.codebooks import Codebooks, Epochs, Worth
 from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Vocabularies, found_in
+from app.config.codebooks import reviewed
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.embedding import Embedding
@@ -71,6 +73,7 @@ class Setups:
         self._encoded = encoded
         self._memo = Memo()
         self._threads = Threads()
+        self._epochs = Epochs()
         self.speeds = Speeds()
         self.conversations = Conversations()
 
@@ -85,7 +88,7 @@ class Setups:
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
-        upstreams = Upstreams(sources, self._encoding(settings.scenes), self._budgets, self._hedges)
+        upstreams = Upstreams(sources, self._encoding(settings.scenes, costs), self._budgets, self._hedges)
         embedding = self._embedding(settings, routing, upstreams, costs)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
@@ -99,15 +102,18 @@ class Setups:
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
         return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
 
-    def _encoding(self, settings: config.Scenes) -> Encoding:
+    def _encoding(self, settings: config.Scenes, costs: Prices) -> Encoding:
         """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
         files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
         self._memo.most_bytes = settings.memo_bytes
-        scenes = Scenes(Encodings(settings, Vocabularies(files)).of, self._memo)
+        vocabularies = Vocabularies(files)
+        scenes = Scenes(Encodings(settings, vocabularies).of, self._memo)
+        named = {name: reviewed(file) for name, file in settings.codebooks.items()}
+        books = Codebooks(named, Worth(vocabularies, costs, settings.expected_turns), self._epochs)
         memory = settings.memory
         plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
         remembering = Remembering(plan)
-        return Encoding(scenes, settings, remembering, self._threads, self._metrics.scenes)
+        return Encoding(scenes, settings, remembering, self._threads, self._metrics.scenes, books=books)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

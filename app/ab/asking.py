@@ -141,7 +141,7 @@ def _saved(told: str) -> tuple[int, str]:
     """Tokens and forms of `safe; saved=7096; forms=log,table`; a gateway that says nothing has changed nothing."""
     said = dict(part.strip().partition("=")[::2] for part in told.split(";"))
     saved = said.get("saved", "")
-    return int(saved) if saved.isdecimal() else 0, said.get("forms", "")
+    return int(saved) if saved.removeprefix("-").isdecimal() else 0, said.get("forms", "")
 
 
 def _count(usage: Any, name: str) -> int:

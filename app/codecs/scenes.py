@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -11,13 +12,20 @@ from app.codecs.memo import Memo, key_of
 from app.codecs.places import Place, places, text_of
 from app.contracts import Layer, Saving
 from app.operations import Dialect
+from app.system_text import BETWEEN, behind, in_messages
 from app.wire import Members, Request
+from scenes.codebook.book import Codebook
 from scenes.encoder import Encoder, Shorter
 
 LEAST_BYTES = 160
 """What is shorter cannot save enough to be changed."""
 MOST_CHARACTERS = 1_000_000
 """Of a part: to say a longer one shorter takes above a tenth of a second."""
+EPOCH_DIGITS = 12
+"""Of a codebook's digest, where a client is told it."""
+_DIGEST_BYTES = 16
+_MOST_LEGENDS = 1000
+"""Whose tokens are known: one for each codebook and way to count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +39,12 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A prompt said shorter: the request, what that saved, and the phrases of the codes in it."""
+    """A prompt said shorter: the request, what that saved, the phrases of the codes in it, and the codebook that it tells."""
 
     request: Request
     saving: Saving
     phrases: Mapping[str, str]
+    book: Codebook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +59,17 @@ class _Part:
 class _Known:
     """The codes of a prompt so far, and their digest: what a part becomes depends on those before it and no others."""
 
-    def __init__(self) -> None:
-        self.phrases: dict[str, str] = {}
-        self.digest = b""
+    def __init__(self, book: Codebook | None) -> None:
+        self.book = book
+        self.phrases: dict[str, str] = {} if book is None else dict(book.phrases)
+        self._epoch = b"" if book is None else bytes.fromhex(book.digest)
+        self.digest = self._epoch[:_DIGEST_BYTES]
 
     def add(self, codes: Mapping[str, str]) -> None:
         if codes:
             self.phrases.update(codes)
-            self.digest = blake2b(msgspec.json.encode(sorted(self.phrases.items())), digest_size=16).digest()
+            told = msgspec.json.encode(sorted(self.phrases.items()))
+            self.digest = blake2b(told, key=self._epoch, digest_size=_DIGEST_BYTES).digest()
 
 
 class Scenes:
@@ -67,15 +79,34 @@ class Scenes:
         """`encodings` tells how for a model and a layer."""
         self._encodings = encodings
         self._memo = memo
+        self._legend_tokens = lru_cache(_MOST_LEGENDS)(self._count)
 
-    def encode(self, request: Request, dialect: Dialect, model: str, layer: Layer) -> Said:
-        """The request with its data said shorter, and what that saved; where nothing did, the request as it was."""
-        encoding, known = self._encodings(model, layer), _Known()
+    def encode(
+        self, request: Request, dialect: Dialect, model: str, layer: Layer, book: Codebook | None = None
+    ) -> Said:
+        """The request with its data said shorter, and what that saved; where nothing did, the request as it was.
+
+        With a `book`, which a layer with codes may have, its legend stands behind the system text, also where nothing in this
+        prompt has one of its codes yet. It is the same in every prompt of a conversation, or its beginning changes.
+        """
+        encoding, known = self._encodings(model, layer), _Known(book)
         parts = list(self._parts(request, dialect, encoding, known))
         found = [each for part in parts for each in part.found]
         forms = Counter(each.form for each in found)
         saving = Saving(layer, forms, sum(each.before for each in found), sum(each.after for each in found))
-        return Said(_spliced(request, parts) if parts else request, saving, known.phrases)
+        if parts:
+            request = _spliced(request, parts)
+        if book is None:
+            return Said(request, saving, known.phrases)
+        saving = replace(
+            saving,
+            legend_tokens=self._legend_tokens(model, layer, book.legend),
+            epoch=book.digest[:EPOCH_DIGITS],
+        )
+        return Said(_told(request, book.legend), saving, known.phrases, book)
+
+    def _count(self, model: str, layer: Layer, legend: str) -> int:
+        return self._encodings(model, layer).encoder.count(BETWEEN + legend) if legend else 0
 
     def _parts(
         self, request: Request, dialect: Dialect, encoding: Encoding, known: _Known
@@ -104,9 +135,18 @@ class Scenes:
         key = key_of(encoding.policy + known.digest, text)
         is_known, found = self._memo.get(key)
         if not is_known:
-            found = encoding.encoder.shorter(text, known.phrases)
+            found = encoding.encoder.shorter(text, known.phrases, known.book)
             self._memo.put(key, found)
         return found
+
+
+def _told(request: Request, legend: str) -> Request:
+    """The chat with the legend behind its system text; as it was where there is none."""
+    messages = request.members.raw("messages")
+    if not legend or messages is None:
+        return request
+    changed = {"messages": in_messages(messages, legend, behind)}
+    return replace(request, members=request.members.changed(changed))
 
 
 def _spliced(request: Request, parts: list[_Part]) -> Request:

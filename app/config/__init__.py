@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.config.codebooks import broken_codebooks
 from app.config.databases import Redis, Store
 from app.config.document import resolve
 from app.config.environment import read_environment
@@ -96,6 +97,7 @@ def of_text(text: str, path: Path, environment: Mapping[str, str]) -> Config:
     sections, misfits = validate(document, path.absolute().parent)
     folder = path.absolute().parent
     faults += (*open_references, *misfits, *broken_rules(document), *broken_manners(document, folder))
+    faults += broken_codebooks(document, folder)
     if faults or sections is None:
         raise ConfigError(faults)
     return Config(

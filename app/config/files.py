@@ -25,6 +25,7 @@ def named(settings: Config, path: Path) -> Sequence[Path]:
         settings.templates.glossary,
         settings.router.classifier,
         settings.scenes.proofs,
+        *settings.scenes.codebooks.values(),
         None if settings.router.encoder is None else settings.router.encoder.file,
         *(each.ca_file for each in settings.upstreams.values() if isinstance(each, HTTP_KINDS)),
     )

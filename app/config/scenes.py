@@ -1,10 +1,11 @@
 """The settings of scenes: how far prompts may be said in fewer tokens."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
-from app.config.routing import Share
+from app.config.routing import Name, Share
 from app.config.settings import Settings
 from app.config.values import EmptyIsNull, File, Flag, FromText
 from app.contracts import Layer
@@ -51,6 +52,13 @@ class Scenes(Settings):
         default=2000, description="how much of a message's passages stays in the layer `focus`"
     )
     memory: Remember = Field(default=Remember())
+    codebooks: Mapping[Name, File] = Field(
+        default={}, description="files of reviewed codebooks, by the name that models give them"
+    )
+    expected_turns: Annotated[int, Field(ge=1, le=1000), FromText] = Field(
+        default=8,
+        description="how many prompts a conversation is expected to have, in which a codebook must save more than its legend costs",
+    )
     strict: Flag = Field(
         default=False,
         description="whether a call that asks for what codes cannot be in, as log probabilities, gets 400 instead of `safe`",

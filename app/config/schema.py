@@ -161,6 +161,10 @@ class Model(Settings):
     scenes: Layer | None = Field(
         default=None, description="how far a prompt may be said in fewer tokens; null is `scenes.layer`"
     )
+    codebook: Annotated[str | None, EmptyIsNull] = Field(
+        default=None,
+        description="the codebook of `scenes.codebooks` that its prompts are said with, where a layer has codes; null is none",
+    )
     fallbacks: tuple[Fallback, ...] = Field(
         default=(), description="where a call goes when this fails, best first"
     )

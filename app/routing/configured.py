@@ -163,6 +163,7 @@ class _Routes:
             {**self.upstreams[model.upstream], **self.manner.members, **own},
             thinking=thinking or "auto",
             scenes=model.scenes or self.manner.scenes,
+            codebook=model.codebook or "",
         )
 
     def fallbacks(self, model: config.Model, settings: config.Config) -> Iterator[Route]:

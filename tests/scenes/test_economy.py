@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenes.codebook.book import Codebook, Entry
-from scenes.economy import USED_SHARE, Outlook, expected_saving, gain, saved_tokens
+from scenes.economy import USES_A_TURN, Outlook, expected_saving, gain, saved_tokens
 from scenes.rough import ROUGH
 
 OUTLOOKS = st.builds(
@@ -50,7 +50,7 @@ def test_who_saves_more_gains_more_and_who_waits_longer_less(outlook: Outlook, m
     assert gain(replace(outlook, encode_seconds=outlook.encode_seconds + more)) < gain(outlook)
 
 
-def test_a_turn_is_expected_to_use_half_of_the_active_phrases_once():
+def test_a_turn_is_expected_to_use_each_active_phrase_twice():
     entries = (
         Entry("§password", "Failed password for invalid user", 9, "active"),
         Entry("§ac", "a phrase that nobody says any more", 5, "retired"),
@@ -60,4 +60,4 @@ def test_a_turn_is_expected_to_use_half_of_the_active_phrases_once():
 
     assert len(each) == 1
     assert each[0] > 0
-    assert expected_saving(book, ROUGH[0]) == USED_SHARE * each[0]
+    assert expected_saving(book, ROUGH[0]) == USES_A_TURN * each[0]
