@@ -233,7 +233,8 @@ def test_only_the_same_model_stands_in_for_the_encoder(folder: Path):
     path = folder / "hyperbridge.yaml"
     path.write_text(
         "upstreams: {a: {kind: openai, url: 'http://127.0.0.1:9/v1'}, b: {kind: openai, url: 'http://127.0.0.1:9/v1'}}\n"
-        "models: {vectors: {upstream: a, model: v, fallbacks: [b/w, b/v]}}\n"
+        "models: {vectors: {upstream: a, model: v, fallbacks: [b/w, b/v], hedge: {share: 0.1}}}\n"
     )
     plan = encoder_plan("vectors", config.load(path, {}))
     assert [(route.upstream, route.model) for route in plan.routes] == [("a", "v"), ("b", "v")]
+    assert plan.policy.hedging is None

@@ -1,6 +1,7 @@
 """Who of a name's callers goes to which model."""
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -256,6 +257,28 @@ def test_auto_leaves_a_call_that_the_target_cannot_take_to_the_names_own_model(t
     assert long.shadow is not None
 
 
+class Adapted(Written):
+    """Its upstreams have the adapter `poet` for every model."""
+
+    def adapters(self, upstream: str, model: str) -> Collection[str]:
+        return ("poet",)
+
+
+def test_auto_gives_no_share_away_where_the_mode_asks_for_an_adapter_of_the_names_own_model(tmp_path):
+    file = tmp_path / "hyperbridge.yaml"
+    file.write_text(
+        "upstreams: {demo: {kind: demo}}\n"
+        "models: {main: {upstream: demo, model: own, split: [{to: demo/new, share: 1}]}}\n"
+        "modes: {verse: {lora: poet}, plain: {}}\n"
+    )
+    settings = config.load(file, {})
+    router_ = router(settings, lambda: NOTHING, Adapted(prices(settings)), Kept())
+    in_mode = {mode: call(asking("x", hyperbridge={"mode": mode})) for mode in ("verse", "plain")}
+
+    assert [route.model for route in router_.decide(in_mode["verse"]).routes] == ["poet"]
+    assert [route.model for route in router_.decide(in_mode["plain"]).routes] == ["new", "own"]
+
+
 def test_a_conversation_that_a_target_answered_keeps_the_name(tmp_path):
     kept = Kept()
     models = "{main: {upstream: demo, model: own, split: [{to: demo/new, share: 1}]}, better: demo/better}"
@@ -291,3 +314,16 @@ def test_a_canary_is_judged_by_its_attempts_whoever_answered_in_the_end(tmp_path
         canaries.read(record)
 
     assert router.canaries["main"].verdict == "3 of 3 attempts failed"
+
+
+def test_a_canary_is_not_judged_by_attempts_at_the_one_before_it(tmp_path):
+    before = routing(tmp_path, "canary: {to: old, share: 1, least_calls: 3}")
+    now = routing(tmp_path, "canary: {to: new, share: 1, least_calls: 3}")
+    canaries = Canaries(lambda: now.canaries)
+    for _ in range(3):
+        record = Record("id", CHAT, 0.0)
+        record.attempts = [Attempt(before.decide(said(1)).routes[0], "first")]
+        record.attempts[0].outcome = "upstream_broken"
+        canaries.read(record)
+
+    assert not now.canaries["main"].verdict

@@ -3,12 +3,14 @@
 import json
 import time
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.routing import encoder
 from tests.routing.vectored import UNKNOWN, head_file
 from tests.support.gateway import Served, gateway_of
 from tests.support.waiting import answered, eventually
@@ -173,6 +175,37 @@ async def test_an_encoder_that_does_not_answer_leaves_the_default_mode(
     assert {"by=default", f"encoder={outcome}"} <= reasons(answer)
     assert count == 1
     assert took < 5
+
+
+async def test_of_the_client_the_encoder_is_told_what_traces_the_call_and_nothing_else(upstream, tmp_path):
+    twin, url = upstream
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    sent = {"traceparent": trace, "x-request-id": "one", "openai-beta": "b", "baggage": "user=ann"}
+    async with by_twin(tmp_path, url, "own") as gateway, client_of(gateway) as client:
+        await client.post(CHAT, json=body(user="ann"), headers=sent)
+        (seen,) = [seen for seen in twin.seen if seen.page.endswith("/embeddings")]
+
+    assert {name: seen.headers.get(name) for name in sent} == {
+        "traceparent": trace,
+        "x-request-id": "one",
+        "openai-beta": None,
+        "baggage": None,
+    }
+    assert b"ann" not in seen.body
+
+
+async def test_a_file_that_is_trained_anew_counts_without_a_restart(tmp_path):
+    async with by_demo(tmp_path, "server: {watch_seconds: 0.1}") as gateway, client_of(gateway) as client:
+        before = (await client.post("/v1/route", json=body())).json()["mode"]
+        known = encoder.load(tmp_path / "encoder.npz")
+        encoder.write(replace(known, labels=known.labels[::-1]), tmp_path / "encoder.npz")
+
+        async def is_read() -> bool:
+            return bool((await client.post("/v1/route", json=body())).json()["mode"] == "quick")
+
+        await answered(is_read, SECONDS)
+
+    assert before == "deep"
 
 
 async def test_vectors_of_another_length_are_of_no_use(upstream, tmp_path):
