@@ -79,6 +79,8 @@ def _train(options: argparse.Namespace, means: Means) -> None:
     from app.routing import examples  # noqa: PLC0415 - numpy takes 0.1 s
 
     with _ending():
+        if options.dimensions is not None and options.encoder is None:
+            raise _Refused("--dimensions are those of an encoder's vectors: name one by --encoder")
         found = _examples(options.paths or [examples.SHIPPED])
         labels = {each.label for each in found}
         if len(labels) < 2:

@@ -234,6 +234,16 @@ def test_an_encoder_that_makes_no_vectors_is_refused_with_the_reason(encoded: Pa
     assert not (encoded / "made.npz").exists()
 
 
+def test_dimensions_without_an_encoder_are_refused(folder: Path):
+    ran = run("router", "train", str(folder / "own"), "--dimensions", "8", "--out", str(folder / "made.npz"))
+
+    assert (ran.returncode, ran.stderr.strip()) == (
+        2,
+        "--dimensions are those of an encoder's vectors: name one by --encoder",
+    )
+    assert not (folder / "made.npz").exists()
+
+
 def test_an_encoder_is_measured_only_with_a_file_of_its_own(encoded: Path):
     run("router", "train", str(encoded / "own"), "--out", str(encoded / "router.npz"))
     absent = evaluate_encoder(encoded, "--model", str(encoded / "router.npz"))
