@@ -1,15 +1,19 @@
 """One part of a prompt, said in fewer tokens where that pays. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scenes.codebook.adaptive import Adaptive
+from scenes.codebook.adaptive import INNER, Adaptive
 from scenes.codebook.book import Codebook
 from scenes.codebook.shared import Shared
 from scenes.contracts import MARKER, Counter, Form
 
 MOST_CODES = 200
 """Of one prompt, beside those of a codebook: a reader who has to look up more is not helped."""
+ENOUGH = 0.3
+"""Of a part's tokens: where a fold saves so many, codes alone are not tried, which take longer than all folds."""
+NESTED_LEAST = 0.05
+"""Of a part's tokens, that codes within a fold must save beyond it: for less no reader should have to undo both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,15 @@ class Shorter:
     codes: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A part in a form, and its tokens, roughly."""
+
+    text: str
+    form: str
+    tokens: int
+
+
 class Encoder:
     """Says a part shorter, in the best of its forms; `rough` chooses among them, and all `counters` must agree that it pays.
 
@@ -40,7 +53,10 @@ class Encoder:
     def __init__(
         self, forms: Sequence[Form], rough: Counter, counters: Sequence[Counter], least: Least, *, codes: bool
     ) -> None:
-        """`counters`, at least one: the model's own, or several where nobody knows its own. `codes` are tried as well."""
+        """`forms`: the first that takes a part is the only one that is asked for it. `codes` are tried as well.
+
+        `counters`, at least one: the model's own, or several where nobody knows its own. `rough` is of their kind.
+        """
         self._forms = forms
         self._codes = codes
         self._rough = rough
@@ -59,31 +75,52 @@ class Encoder:
         if MARKER.search(text) is not None:
             return None
         codes = Adaptive(known)
-        forms = (*self._forms, *self._coding(codes, known, book)) if self._codes else self._forms
-        best = min(_folded(text, forms), key=lambda found: self._rough.count(found[1]), default=None)
+        folded = self._folded(text)
+        coded = self._coded(text, folded, codes, book) if self._codes else ()
+        best = min((*coded, *folded), key=lambda said: said.tokens, default=None)
         if best is None:
             return None
-        form, folded = best
-        counts = [(counter.count(text), counter.count(folded)) for counter in self._counters]
+        counts = [(counter.count(text), counter.count(best.text)) for counter in self._counters]
         if not all(self._pays(before, after) for before, after in counts):
             return None
-        return Shorter(folded, form.name, *counts[0], codes.phrases(folded) if form is codes else {})
+        phrases = codes.phrases(best.text) if best.form == codes.name else {}
+        return Shorter(best.text, best.form, *counts[0], phrases)
 
-    def _coding(self, codes: Form, known: Mapping[str, str], book: Codebook | None) -> Iterator[Form]:
+    def _folded(self, text: str) -> Sequence[_Said]:
+        """The text in the first form that takes it."""
+        for form in self._forms:
+            if found := self._said(form, form.fold(text), text):
+                return found
+        return ()
+
+    def _coded(
+        self, text: str, folded: Sequence[_Said], codes: Adaptive, book: Codebook | None
+    ) -> Iterator[_Said]:
+        """The text, or what is folded, with codes."""
         if book is not None:
-            yield Shared(book)
-        if len(known) - (0 if book is None else len(book.phrases)) < MOST_CODES:
-            yield codes
+            shared = Shared(book)
+            yield from self._said(shared, shared.fold(text), text)
+        if codes.known - (0 if book is None else len(book.phrases)) >= MOST_CODES:
+            return
+        before = self._rough.count(text)
+        after = folded[0].tokens if folded else before
+        if folded and folded[0].form in _INNER:
+            nested = self._said(codes, codes.over(folded[0].text), text)
+            yield from (said for said in nested if after - said.tokens >= NESTED_LEAST * before)
+        elif before - after < ENOUGH * before:
+            yield from self._said(codes, codes.fold(text), text)
+
+    def _said(self, form: Form, folded: str | None, text: str) -> Sequence[_Said]:
+        """What a form made of the text; nothing where that is nothing, or does not come back."""
+        if folded is None or not _comes_back(form, folded, text):
+            return ()
+        return (_Said(folded, form.name, self._rough.count(folded)),)
 
     def _pays(self, before: int, after: int) -> bool:
         return before - after >= max(self._least.tokens, self._least.share * before)
 
 
-def _folded(text: str, forms: Iterable[Form]) -> Iterable[tuple[Form, str]]:
-    for form in forms:
-        folded = form.fold(text)
-        if folded is not None and _comes_back(form, folded, text):
-            yield form, folded
+_INNER = frozenset(form.name for form in INNER)
 
 
 def _comes_back(form: Form, folded: str, text: str) -> bool:

@@ -15,8 +15,8 @@ from scenes.fold.paths import Paths
 from scenes.fold.runs import Runs
 from scenes.fold.table import Table
 
-FOLDS: Sequence[Form] = (JsonText(), Table(), Grep(), Paths(), Listing(), Log(), Runs())
-"""Every value as it was, with less syntax."""
+FOLDS: Sequence[Form] = (Table(), JsonText(), Grep(), Paths(), Listing(), Log(), Runs())
+"""Every value as it was, with less syntax: the first that takes a text says it in the fewest tokens, or nearly so."""
 CODES: Form = Adaptive()
 """Codes for whole phrases."""
 

@@ -6,7 +6,8 @@
     10:02:12 §reserve 4712
 
 Only whole phrases get one, from word to word within a line, or whole lines, so that no value is ever put together from
-pieces. A phrase of several lines, or one that begins with a quote, stands in the legend as a JSON string.
+pieces. A phrase of several lines, or one that begins with a quote, stands in the legend as a JSON string. Where another
+form's block has codes, its marker stands behind the legend.
 """
 
 import json
@@ -14,13 +15,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-import msgspec
-
 from scenes.codebook.codes import CODE, LOOKALIKE, named
 from scenes.codebook.phrases import Words, repeats, words, worth
 from scenes.codebook.selection import Choice, choose
-from scenes.contracts import LARGEST, MARKER
+from scenes.contracts import LARGEST, MARKER, Form
+from scenes.fold.grep import Grep
+from scenes.fold.paths import Paths
+from scenes.kinds import is_code, is_json
 
+INNER: Sequence[Form] = (Grep(), Paths())
+"""Forms whose blocks may have codes: each of their lines is words of the text."""
 MARKER_TOKENS = 24.0
 LEAST_SHARE = 0.08
 """Of a text's tokens. For less no reader should have to look into a legend."""
@@ -30,16 +34,6 @@ _FOLDED = re.compile(
     re.escape(_HEAD).replace(r"\{lines\}", "([0-9]{1,9})").replace(r"\{legend\}", "([0-9]{1,9})")
 )
 _ENTRY = re.compile(r"(§[a-z]{2,8})=(.+)")
-_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
-_CODE_ENDS = (";", "{", "(", ",", "\\")
-_CODE_OPENINGS = (
-    "#include|#define|#if|#end|//|/*|* |*/|}|@|import |from |def |class |return |if |else|for |"
-    "const |let |var |function |export |public |private |static "
-)
-_CODE_BEGINS = tuple(_CODE_OPENINGS.split("|"))
-_CODE_SHARE = 0.3
-_SAMPLE = 100
-"""Lines that are looked at."""
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -53,8 +47,21 @@ class Adaptive:
         self._known = known
         self._codes = {phrase: code for code, phrase in known.items()}
 
+    @property
+    def known(self) -> int:
+        """How many codes had a phrase before."""
+        return len(self._known)
+
     def fold(self, text: str) -> str | None:
-        if LOOKALIKE.search(text) or MARKER.search(text) or _is_json(text) or _is_code(text):
+        return None if MARKER.search(text) else self._coded("", text)
+
+    def over(self, block: str) -> str | None:
+        """A block that an inner form has written, with codes below its marker; None where that would not be shorter."""
+        marker, _, body = block.partition("\n")
+        return self._coded(f"{marker}\n", body)
+
+    def _coded(self, before: str, text: str) -> str | None:
+        if LOOKALIKE.search(text) or is_json(text) or is_code(text.split("\n")):
             return None
         found = words(text)
         if found is None:
@@ -66,8 +73,8 @@ class Adaptive:
         codes = self._named([choice.phrase for choice in chosen])
         if codes is None:
             return None
-        folded = _written(found, chosen, codes)
-        return folded if len(folded) < len(text) else None
+        folded = _written(before, found, chosen, codes)
+        return folded if len(folded) < len(before) + len(text) else None
 
     def unfold(self, folded: str) -> str:
         head, _, rest = folded.partition("\n")
@@ -75,7 +82,9 @@ class Adaptive:
         if not said or rest.count("\n") + 1 != int(said[1]):
             raise ValueError("not a text with codes: its first line says how many lines and entries follow")
         *legend, body = rest.split("\n", int(said[2]))
-        return CODE.sub(_Legend(legend, int(said[2])).phrase, body)
+        text = CODE.sub(_Legend(legend, int(said[2])).phrase, body)
+        inner = next((form for form in INNER if text.startswith(f"[{form.name} ")), None)
+        return text if inner is None or not MARKER.match(text) else inner.unfold(text)
 
     def canonical(self, text: str) -> str:
         return text
@@ -114,34 +123,13 @@ class _Legend:
         return phrase
 
 
-def _is_json(text: str) -> bool:
-    """JSON is told by its start, also where its end is cut off. What else begins with a bracket may be a log."""
-    if _JSON.match(text):
-        return True
-    if text.lstrip()[:1] != "[" or text.rstrip()[-1:] != "]":
-        return False
-    try:
-        msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
-
-
-def _is_code(text: str) -> bool:
-    """Code is read to be changed, letter by letter."""
-    lines = text.split("\n")
-    sample = [line.strip() for line in lines[:: len(lines) // _SAMPLE + 1] if line]
-    found = sum(line.endswith(_CODE_ENDS) or line.startswith(_CODE_BEGINS) for line in sample)
-    return found > _CODE_SHARE * len(sample)
-
-
 def _is_whole(phrase: str) -> bool:
     """No quoted value begins or ends within it, and it is no run of numbers: those are columns, or dates in part."""
     return not phrase.count('"') % 2 and bool(_LETTER.search(phrase) or len(phrase.split(None, 1)) == 1)
 
 
-def _written(found: Words, chosen: list[Choice], codes: Sequence[str]) -> str:
-    body = "".join(_pieces(found, chosen, codes))
+def _written(before: str, found: Words, chosen: list[Choice], codes: Sequence[str]) -> str:
+    body = before + "".join(_pieces(found, chosen, codes))
     legend = [f"{code}={_legible(choice.phrase)}" for code, choice in zip(codes, chosen, strict=True)]
     lines = len(legend) + 1 + body.count("\n")
     return "\n".join((_HEAD.format(lines=lines, legend=len(legend)), *legend, body))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scenes.fold.framing import closed, framed, opened, unframed
 from scenes.fold.legend import coded, decoded
+from scenes.kinds import is_code
 
 PADDED = re.compile(r"[^ ]  +[^ ]")
 CELL = re.compile(r'(?:"([^"]*)"|([^ "][^ ]*))(?: |$)')
@@ -28,6 +29,7 @@ RAGGED = 8  # times the text: a padded table is about as large as its lines are 
 TITLES = (0, 1, 3, 5)  # lines before the table
 MOST_COLUMNS = 40
 LEAST_LINES = 8
+MOST = 0.9  # of the lines, without their padding: what has less is a log that happens to have some
 SAMPLE_LINES = 12
 
 Filled = NDArray[np.bool_]  # a line in each row, true where it has no space
@@ -56,7 +58,9 @@ class Listing:
             return None
         titles, layout = found
         rows = squeezed(lines[titles:], layout, single(filled[titles:], layout.starts))
-        return self._told(lines[:titles], rows, layout, text) if rows else None
+        if rows is None or sum(map(len, rows)) > MOST * sum(map(len, lines[titles:])) or is_code(lines):
+            return None
+        return self._told(lines[:titles], rows, layout, text)
 
     def _told(self, titles: Sequence[str], rows: Sequence[str], layout: Layout, text: str) -> str | None:
         lines = [*titles, *rows]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from scenes.fold.framing import closed, framed, opened, unframed
 from scenes.fold.legend import coded, decoded
+from scenes.kinds import is_code
 
 DATA = re.compile(r"\s*(?:[{<](?!\d)|\[[\s{\[\"\]])")
 DIGIT = re.compile(r"\d")
@@ -20,8 +21,6 @@ SAMPLE_CHARACTERS = 300
 LEAST_LINES = 5
 LEAST_LENGTH = 10  # characters of a line, on the average
 MOST = 0.85  # of the text's length: what saves less is not worth a legend
-CODE_ENDS = tuple(";{}(,\\")
-CODE_BEGINS = ("#define", "#include", "//", "/*", "* ")
 
 
 class Log:
@@ -46,11 +45,7 @@ class Log:
 
 def logged(lines: Sequence[str]) -> bool:
     """Whether these may be lines of a log: many have digits, and they are no JSON, markup or code."""
-    sample = [line[:SAMPLE_CHARACTERS] for line in lines[:: len(lines) // SAMPLE_LINES + 1]]
-    numbered = sum(map(bool, map(DIGIT.search, sample)))
-    of_code = sum(
-        line.rstrip().endswith(CODE_ENDS) or line.lstrip().startswith(CODE_BEGINS) for line in sample
-    )
     if len(lines) < LEAST_LINES or DATA.match(lines[0]):
         return False
-    return numbered * 2 > len(sample) >= of_code * 4
+    sample = [line[:SAMPLE_CHARACTERS] for line in lines[:: len(lines) // SAMPLE_LINES + 1]]
+    return sum(map(bool, map(DIGIT.search, sample))) * 2 > len(sample) and not is_code(lines)

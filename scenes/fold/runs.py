@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from scenes.contracts import LARGEST
 from scenes.fold.framing import closed, framed, opened, unframed
+from scenes.kinds import is_code
 
 AGAIN = re.compile(r"\(([0-9]{1,9}) more(?: of these ([0-9]{1,9}) lines)?\)")
 LONGEST = 32  # lines of what repeats
+LEAST_AGAIN = 2  # lines
 LEAST_SAVED = 16  # characters, by one note
 
 
@@ -21,7 +23,7 @@ class Runs:
 
     def fold(self, text: str) -> str | None:
         lines = opened(text)
-        if lines is None or len(lines) - len(set(lines)) < 2 or any(map(AGAIN.fullmatch, lines)):
+        if lines is None or not repetitive(lines) or is_code(lines) or any(map(AGAIN.fullmatch, lines)):
             return None
         return framed(self.name, "(n more) repeats what is above it n times", noted(lines), text)
 
@@ -30,6 +32,11 @@ class Runs:
 
     def canonical(self, text: str) -> str:
         return text
+
+
+def repetitive(lines: Sequence[str]) -> bool:
+    """Whether lines with words come again: blank ones between paragraphs are not worth a look."""
+    return len(lines) - len(set(lines)) - max(lines.count("") - 1, 0) >= LEAST_AGAIN
 
 
 def noted(lines: Sequence[str]) -> list[str]:
