@@ -13,7 +13,7 @@ from app.codecs.places import Place, places, text_of
 from app.contracts import Layer, Saving
 from app.operations import Dialect
 from app.system_text import BETWEEN, behind, in_messages
-from app.wire import Members, Request
+from app.wire import Request
 from scenes.codebook.book import Codebook
 from scenes.encoder import Encoder, Shorter
 
@@ -150,12 +150,12 @@ def _told(request: Request, legend: str) -> Request:
 
 
 def _spliced(request: Request, parts: list[_Part]) -> Request:
-    """The request with these texts; every other byte as it was."""
-    body = request.members.body
+    """The request with these texts, which are all in one of its members; every other byte as it was."""
+    members, first = request.members, parts[0].place.start
+    [(name, (position, end))] = [each for each in members.spans.items() if each[1][0] <= first < each[1][1]]
     pieces: list[bytes] = []
-    position = 0
     for part in parts:
-        pieces += (body[position : part.place.start], msgspec.json.encode(part.text))
+        pieces += (members.body[position : part.place.start], msgspec.json.encode(part.text))
         position = part.place.end
-    pieces.append(body[position:])
-    return replace(request, members=Members.of(b"".join(pieces)))
+    pieces.append(members.body[position:end])
+    return replace(request, members=members.changed({name: b"".join(pieces)}))
