@@ -20,10 +20,17 @@ T = TypeVar("T")
 
 
 def write(path: Path, header: Header, arrays: Arrays) -> None:
-    """Overwrites what is there."""
+    """Takes the place of what is there, whole: who reads meanwhile has the one file or the other."""
     text = json.dumps(header, ensure_ascii=False).encode()
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, header=np.frombuffer(text, dtype=np.uint8), **arrays)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("wb") as stream:
+            np.savez_compressed(
+                stream, allow_pickle=False, header=np.frombuffer(text, dtype=np.uint8), **arrays
+            )
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read(path: Path, kinds: Mapping[str, tuple[str, int]], made: Callable[[Header, Arrays], T]) -> T:
