@@ -1,4 +1,4 @@
-"""The command line: `hyperbridge serve | check | keys | router | ab | upstream-sim | version`."""
+"""The command line: `hyperbridge serve | check | keys | router | scenes | ab | upstream-sim | version`."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app import config, explaining, logs, server, shadow_commands
+from app import codebook_commands, config, explaining, logs, server, shadow_commands
 from app.ab import commands as ab_commands
 from app.config.comparing import difference
 from app.config.editor import editor_schema
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     explaining.add(actions, _add_config, _load)
     router_commands.add(actions, router_commands.Means(_add_config, _load, _embedded))
     shadow_commands.add(actions, _add_config, _load)
+
+    scenes = commands.add_parser("scenes", help="make and review codebooks for prompts said in fewer tokens")
+    codebook_commands.add(scenes.add_subparsers(required=True, metavar="action"))
 
     ab_commands.add(commands)
 
