@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from scenes.codebook.adaptive import INNER, Adaptive
 from scenes.codebook.book import Codebook
 from scenes.codebook.shared import Shared
-from scenes.contracts import MARKER, Counter, Form
+from scenes.contracts import Counter, Form, is_marked
 
 MOST_CODES = 200
 """Of one prompt, beside those of a codebook: a reader who has to look up more is not helped."""
@@ -72,7 +72,7 @@ class Encoder:
 
         `known` are the phrases of the codes that were told before it: in parts, and of `book`, whose legend stands there.
         """
-        if MARKER.search(text) is not None:
+        if is_marked(text):
             return None
         codes = Adaptive(known)
         folded = self._folded(text)

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from scenes.codebook.codes import CODE, LOOKALIKE, named
 from scenes.codebook.phrases import Words, repeats, words, worth
 from scenes.codebook.selection import Choice, choose
-from scenes.contracts import LARGEST, MARKER, Form
+from scenes.contracts import LARGEST, MARKER, Form, is_marked
 from scenes.fold.grep import Grep
 from scenes.fold.paths import Paths
 from scenes.kinds import is_code, is_json
@@ -53,7 +53,7 @@ class Adaptive:
         return len(self._known)
 
     def fold(self, text: str) -> str | None:
-        return None if MARKER.search(text) else self._coded("", text)
+        return None if is_marked(text) else self._coded("", text)
 
     def over(self, block: str) -> str | None:
         """A block that an inner form has written, with codes below its marker; None where that would not be shorter."""

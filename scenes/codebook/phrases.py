@@ -29,6 +29,8 @@ Weights: TypeAlias = NDArray[np.float64]
 _Points: TypeAlias = NDArray[np.uint8] | NDArray[np.uint32]
 _Hashes: TypeAlias = NDArray[np.uint32]
 
+_SHORT = 2**16 - 1
+"""Numbers up to this are sorted in a tenth of the time, by their digits (radix sort)."""
 _NEWLINE = np.uint8(ord("\n"))
 _BASE = 0x9E3779B1
 
@@ -192,7 +194,7 @@ def _shared(found: Words, *, across_lines: bool) -> tuple[Places, Places]:
     count = len(found.starts)
     ranks = _ranks(found.spaced)
     following = np.append(ranks[-1][1 : count + 1], -1)[:count] + 1
-    order = np.argsort(found.plain * (count + 2) + following, kind="stable")
+    order = _ordered(found.plain, following)
     first, second = order[:-1], order[1:]
     shared = np.zeros(len(first), dtype=np.intp)
     same = np.flatnonzero(found.plain[first] == found.plain[second])
@@ -203,6 +205,15 @@ def _shared(found: Words, *, across_lines: bool) -> tuple[Places, Places]:
         shared = np.minimum(shared, found.line_ends[first] - first)
     shared[found.after[first + shared - 1] - found.before[first] < LEAST_TOKENS] = 0
     return order, np.concatenate(([0], shared))
+
+
+def _ordered(numbers: Places, following: Places) -> Places:
+    """The places in the order of their numbers, then of what follows, then of themselves. None is above how many they are."""
+    if len(numbers) > _SHORT:
+        return np.argsort(numbers * (len(numbers) + 2) + following, kind="stable")
+    order = np.argsort(following.astype(np.uint16), kind="stable")
+    ordered: Places = order[np.argsort(numbers.astype(np.uint16)[order], kind="stable")]
+    return ordered
 
 
 def _within_lines(found: Words, first: Places, second: Places, shared: Places) -> Places:

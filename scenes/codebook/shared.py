@@ -11,7 +11,7 @@ import re
 
 from scenes.codebook.book import Codebook
 from scenes.codebook.codes import SIGIL
-from scenes.contracts import LARGEST, MARKER
+from scenes.contracts import LARGEST, is_marked
 
 _HEAD = "[book lines={lines} {book}@{version}]"
 _FOLDED = re.compile(
@@ -30,7 +30,7 @@ class Shared:
         self._longest = max(map(len, book.phrases.values()), default=0)
 
     def fold(self, text: str) -> str | None:
-        coded = None if MARKER.search(text) else self._book.encode(text)
+        coded = None if is_marked(text) else self._book.encode(text)
         if coded is None:
             return None
         head = _HEAD.format(lines=coded.count("\n") + 1, book=self._book.id, version=self._book.version)

@@ -6,13 +6,12 @@ a longer text.
 
 from collections.abc import Iterable, Sequence
 
-from scenes.contracts import LARGEST, MARKER
+from scenes.contracts import LARGEST, is_marked
 
 
 def opened(text: str) -> list[str] | None:
     """The text's lines; None for a text that holds a marker, which no form may touch, or is larger than LARGEST."""
-    marked = (text.startswith("[") or "\n[" in text) and MARKER.search(text)
-    if marked or len(text) > LARGEST:
+    if len(text) > LARGEST or is_marked(text):
         return None
     return text.removesuffix("\n").split("\n")
 
