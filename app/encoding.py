@@ -112,25 +112,30 @@ class Encoding:
         self._books = books
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
-        layer = self._layer_of(call, route)
+        layer = self.layer_of(call, route)
         if layer == "off":
             return Encoded(request, _IDENTITY)
         if layer == "shadow":
             if self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(_Asked(call, route, request, layer)))
             return Encoded(request, _IDENTITY)
+        said = await self.tried(call, route, request, layer)
+        self._metrics.sent(said.saving)
+        undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
+        return Encoded(said.request, Accounting(said.saving, call.operation.dialect, undoing), said.saving)
+
+    async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Said:
+        """What becomes of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
         why = "" if layer == "safe" else obstacle(call.operation, request.members)
         again = await self._again(request, layer) if why != "interface" else Again(request)
         said, stopped = await self._unstopped(_Asked(call, route, again.request, "safe" if why else layer))
         why = why or stopped
         if why and self._strict:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
-        saving = replace(_together(said.saving, again, why), layer=layer)
-        self._metrics.sent(saving)
-        undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
-        return Encoded(said.request, Accounting(saving, call.operation.dialect, undoing), saving)
+        return replace(said, saving=replace(_together(said.saving, again, why), layer=layer))
 
-    def _layer_of(self, call: Call, route: Route) -> Layer:
+    def layer_of(self, call: Call, route: Route) -> Layer:
+        """The one that is wished for, or configured, or proved."""
         layer = call.wishes.scenes or route.scenes or self._layer
         if layer != "auto":
             return layer

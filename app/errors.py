@@ -9,11 +9,13 @@
     ├── AdminOnly               403  keys are managed by keys that may
     ├── ForbiddenGrant          403  a short-lived key asks for another one
     ├── ForbiddenUsage          403  a short-lived key asks for the usage of the one it was made from
+    ├── ForbiddenMemory         403  a short-lived key asks for the memory of the one it was made from
     ├── MemoryFull              403  the tenant has as many scenes, or as much of them, as it may
     ├── ForbiddenHost           403  single-user mode, asked by a name that is not loopback
     ├── UnknownPath             404  no such path
     ├── UnknownModel            404  no such model, with the nearest names
     ├── KeyMissing              404  no such key
+    ├── SceneMissing            404  no such scene is remembered for this key
     ├── VersionMissing          404  no such version of the configuration is kept
     ├── WrongMethod             405  the path exists, the method does not
     ├── ForbiddenOrigin         403  without keys, asked by a web page from elsewhere
@@ -184,6 +186,12 @@ class ForbiddenUsage(Failure):
     code = "usage_not_allowed"
 
 
+class ForbiddenMemory(Failure):
+    status = 403
+    type = "invalid_request_error"
+    code = "memory_not_allowed"
+
+
 class MemoryFull(Failure):
     status = 403
     type = "invalid_request_error"
@@ -218,6 +226,12 @@ class KeyMissing(Failure):
     status = 404
     type = "invalid_request_error"
     code = "key_not_found"
+
+
+class SceneMissing(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "scene_not_found"
 
 
 class VersionMissing(Failure):

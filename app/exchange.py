@@ -79,13 +79,18 @@ class Exchange:
                 if plan.shadow is not None:
                     self._shadowed(plan.shadow, call, record, heard)
 
-    async def explained(self, call: Call, record: Record) -> Explanation:
-        """What would be decided for this call, and why: a request by itself, which asks no model, so that limits of tokens
-        and of money have nothing to count. Raises what a limiter does.
+    @asynccontextmanager
+    async def admitted(self, call: Call, record: Record) -> AsyncGenerator[None]:
+        """Hold a request by itself, which asks no model, so that limits of tokens and of money have nothing to count.
+        Raises what a limiter does.
         """
         async with self._limiter.admit(replace(call, operation=ROUTE), _DRY) as permit:
             record.told = permit.headers
-            return self._routing.explain(await self._seen(call, record))
+            yield
+
+    async def explained(self, call: Call, record: Record) -> Explanation:
+        """What would be decided for this call, and why."""
+        return self._routing.explain(await self._seen(call, record))
 
     async def _seen(self, call: Call, record: Record) -> Call:
         """The call, when all is there that helps to choose."""

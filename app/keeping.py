@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app import config
+from app.background import background
 from app.comparisons import Comparisons
 from app.contracts import CannotStart
 from app.health import Check
 from app.journal import Reader
 from app.ledger import Ledger
+from app.memory.expiry import expiring
+from app.memory.memory import Memory
 from app.store.faults import StoreUnavailable
 from app.store.shadows import Comparison
 from app.store.usage import Usage
@@ -28,6 +31,7 @@ class Keeping:
     def __init__(self, settings: config.Store, told: Callable[[int], None], *, waits: bool = False) -> None:
         self._waits = waits
         self.store = _store(settings)
+        self.memory = None if self.store is None else _memory(self.store)
         self._ledger = None if self.store is None else Ledger(self.store.usage, settings.flush_seconds, told)
         self._comparisons = (
             None if self.store is None else Comparisons(self.store.shadows, settings.flush_seconds)
@@ -56,14 +60,15 @@ class Keeping:
 
         Raises CannotStart.
         """
-        if self.store is None or self._ledger is None or self._comparisons is None:
+        if self.store is None or self._ledger is None or self._comparisons is None or self.memory is None:
             yield
             return
         try:
             await self._start(self.store)
             writing = [asyncio.ensure_future(each.keep()) for each in (self._ledger, self._comparisons)]
             try:
-                yield
+                async with background(expiring(self.memory), "scenes that have expired are deleted no more"):
+                    yield
             finally:
                 for task in writing:
                     task.cancel()
@@ -100,3 +105,9 @@ def _store(settings: config.Store) -> "Store | None":
     from app.store.opening import Store  # noqa: PLC0415 - what it imports takes a third of a second
 
     return Store(settings.url.get_secret_value())
+
+
+def _memory(store: "Store") -> Memory:
+    from app.memory.scene_table import SceneTable  # noqa: PLC0415 - as above
+
+    return SceneTable(store.database)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from app import config
+from app.archive import Archive
 from app.background import background
 from app.breaker import Circuit
 from app.canaries import Canaries
@@ -199,6 +200,7 @@ class _Gateway:
                 settings.store.flush_seconds,
                 lambda: self._in_force.setup.prices.version,
             ),
+            archive=Archive(lasting.keeping.memory),
         )
 
     def _checks(self) -> Sequence[Check]:

@@ -50,6 +50,8 @@ RERANK = Operation("rerank", "/v1/rerank", "plain", {"query": "string", "documen
 TOKENIZE = Operation("tokenize", "/tokenize", "plain", streams=False, rooted=True)
 ROUTE = Operation("route", "/v1/route", "plain", streams=False)
 """The dry run, which no upstream sees."""
+SCENES = Operation("scenes", "/v1/scenes", "plain", streams=False)
+"""The language of scenes and the memory: no upstream sees them either."""
 DETOKENIZE = Operation("detokenize", "/detokenize", "plain", {"tokens": "array"}, streams=False, rooted=True)
 
 OPERATIONS: Mapping[str, Operation] = {

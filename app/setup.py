@@ -12,6 +12,7 @@ from app.contracts import Source
 from app.exchange import Exchange
 from app.prices import Prices
 from app.prompt_hash import PromptHash
+from app.rehearsal import Rehearsal
 from app.routing.router import Router
 
 
@@ -26,6 +27,7 @@ class Setup:
     sources: Mapping[str, Source]
     bounds: Bounds
     prompt_hash: PromptHash
+    rehearsal: Rehearsal
 
     @property
     def max_body_bytes(self) -> int:

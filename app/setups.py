@@ -1,7 +1,8 @@
 """From a configuration to a setup."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from adapters import building
 from app import config
@@ -28,6 +29,7 @@ from app.metrics import Metrics
 from app.outlook import Heard
 from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
+from app.rehearsal import Measuring, Rehearsal
 from app.routing.building import router
 from app.routing.listed import NOTHING, Listed
 from app.routing.router import Router
@@ -88,7 +90,9 @@ class Setups:
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
-        upstreams = Upstreams(sources, self._encoding(settings.scenes, costs), self._budgets, self._hedges)
+        vocabularies = Vocabularies(_files(settings.scenes))
+        encoding = self._encoding(settings.scenes, costs, vocabularies)
+        upstreams = Upstreams(sources, encoding, self._budgets, self._hedges)
         embedding = self._embedding(settings, routing, upstreams, costs)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
@@ -100,13 +104,14 @@ class Setups:
             embedding=embedding,
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
-        return Setup(settings, exchange, routing, costs, sources, _bounds(settings), hashing)
+        bounds = _bounds(settings)
+        measuring = Measuring.of(settings.scenes, vocabularies)
+        rehearsal = Rehearsal(exchange, bounds, encoding, measuring)
+        return Setup(settings, exchange, routing, costs, sources, bounds, hashing, rehearsal)
 
-    def _encoding(self, settings: config.Scenes, costs: Prices) -> Encoding:
+    def _encoding(self, settings: config.Scenes, costs: Prices, vocabularies: Vocabularies) -> Encoding:
         """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
-        files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
         self._memo.most_bytes = settings.memo_bytes
-        vocabularies = Vocabularies(files)
         scenes = Scenes(Encodings(settings, vocabularies).of, self._memo)
         named = {name: reviewed(file) for name, file in settings.codebooks.items()}
         books = Codebooks(named, Worth(vocabularies, costs, settings.expected_turns), self._epochs)
@@ -133,6 +138,11 @@ class Setups:
             costs.cost,
             self._metrics.refused,
         )
+
+
+def _files(settings: config.Scenes) -> Mapping[str, Path]:
+    """The files of vocabularies, by family."""
+    return {} if settings.tokenizers is None else found_in(settings.tokenizers)
 
 
 def _bounds(settings: config.Config) -> Bounds:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from app.archive import Archive
 from app.configuration import Configuration
 from app.errors import BadRequest, Failure, UnknownPath, WrongMethod
 from app.health import Doctor
@@ -17,6 +18,7 @@ from app.journal import Journal
 from app.keys.granting import WantedGrant
 from app.keys.keyring import Keyring
 from app.keys.wanted import WantedKey
+from app.memory.wanted import WantedScenes, WantedSearch
 from app.metrics import Metrics
 from app.readiness import Readiness
 from app.registry import Registry
@@ -32,6 +34,7 @@ from routers import (
     configuration,
     docs,
     embeddings,
+    encoding,
     ephemeral,
     health,
     messages,
@@ -40,9 +43,11 @@ from routers import (
     rerank,
     responses,
     route,
+    scenes,
     tokens,
     usage,
 )
+from routers.visits import Visits
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 
@@ -65,6 +70,10 @@ SHOWN = (
     WantedKey,
     admin.Rotation,
     configuration.Rollback,
+    WantedScenes,
+    WantedSearch,
+    encoding.EncodeRequest,
+    encoding.DecodeRequest,
 )
 """Bodies and events that FastAPI does not meet in any signature, since the relay reads and writes them."""
 
@@ -91,6 +100,7 @@ class Parts:
     readiness: Readiness
     metrics: Metrics | None
     reporter: Reporter
+    archive: Archive
 
 
 class Surface(FastAPI):
@@ -103,7 +113,7 @@ class Surface(FastAPI):
             _, shown = models_json_schema(
                 [(model, "validation") for model in SHOWN], ref_template="#/components/schemas/{model}"
             )
-            document["components"]["schemas"] |= shown["$defs"]
+            document["components"]["schemas"] |= shown["$defs"] | scenes.COMPONENTS
             document["components"]["securitySchemes"] = KEY_SCHEMES
             document["security"] = [{name: []} for name in KEY_SCHEMES] + [{}]
         return self.openapi_schema or {}
@@ -127,6 +137,9 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
         app.include_router(resource.router(parts.relay))
     app.include_router(models.router(parts.keys, parts.inventory, parts.in_force))
     app.include_router(route.router(parts.keys, parts.in_force, parts.journal, parts.user_hash))
+    visits = Visits(parts.keys, parts.in_force, parts.journal)
+    app.include_router(encoding.router(visits))
+    app.include_router(scenes.router(visits, parts.archive))
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(configuration.router(parts.keys, parts.configuration))

@@ -11,13 +11,15 @@ from app.invalid import faults
 from app.yaml_source import MAX_BYTES as MAX_YAML_BYTES
 
 MAX_BYTES = 64 * 1024
+MAX_TEXT_BYTES = 4 * 1024 * 1024
+"""Of a body with texts that scenes are made from, or that are said shorter."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-async def read(request: Request, model: type[ModelT]) -> ModelT:
+async def read(request: Request, model: type[ModelT], most: int = MAX_BYTES) -> ModelT:
     """The body as this model, which an empty one is, too. Raises BadRequest naming the member that is wrong."""
-    body = await bounded(request, MAX_BYTES)
+    body = await bounded(request, most)
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as invalid:

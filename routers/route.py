@@ -1,8 +1,7 @@
 """POST /v1/route: where a request would go, and why; no model is asked."""
 
 import asyncio
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from app.contracts import Call, Caller, Plan, Route
 from app.decision import VERSION, Candidate, Decision
-from app.errors import Failure, Internal, Stopping
 from app.journal import Journal, Record
 from app.keys import Callers
 from app.operations import CHAT, COMPLETIONS, RESPONSES, ROUTE, Operation
@@ -29,6 +27,7 @@ from routers import bodies
 from routers.calls import asked, failures
 from routers.chat import ChatRequest
 from routers.objects import ErrorDetail
+from routers.visits import failing
 
 
 class CandidateShown(BaseModel):
@@ -92,7 +91,7 @@ def router(keys: Callers, in_force: InForce, journal: Journal, user_hash: UserHa
         request, and as no tokens.
         """
         record = Record(request.scope[SCOPE_KEY].decode(), ROUTE, perf_counter())
-        with journal.writing(record), _failing(record):
+        with journal.writing(record), failing(record):
             headers = dict(request.scope["headers"])
             record.caller = keys.identify(headers)
             body = await bodies.bounded(request, in_force.setup.max_body_bytes)
@@ -100,27 +99,12 @@ def router(keys: Callers, in_force: InForce, journal: Journal, user_hash: UserHa
                 call = _call(body, headers, record.caller, record)
                 record.user, record.prompt_hash = user_hash.of(call.user), setup.prompt_hash.of(call.request)
                 await setup.bounds.check(call)
-                explained = await setup.exchange.explained(call, record)
+                async with setup.exchange.admitted(call, record):
+                    explained = await setup.exchange.explained(call, record)
             response.headers.update({name.decode(): value.decode() for name, value in record.told})
             return _routed(call, explained)
 
     return routes
-
-
-@contextmanager
-def _failing(record: Record) -> Generator[None]:
-    """The record is told what the client is."""
-    try:
-        yield
-    except Failure as failure:
-        record.failure = failure
-        raise
-    except asyncio.CancelledError:
-        record.failure = Stopping()
-        raise
-    except Exception as error:
-        record.failure = Internal("The gateway failed.", detail=repr(type(error)))
-        raise
 
 
 def _call(body: bytes, headers: Mapping[bytes, bytes], caller: Caller, record: Record) -> Call:

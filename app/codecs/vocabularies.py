@@ -63,6 +63,10 @@ class Vocabularies:
         """The families that there is a file of, in the order of their names."""
         return sorted(self._files)
 
+    def every(self) -> Sequence[Counter]:
+        """A counter of each family; without a file the two rough ones."""
+        return tuple(_Family(family, self) for family in self.families) or ROUGH
+
     def counters(self, model: str) -> Sequence[Counter]:
         """What a model's tokens are counted with: its own vocabulary; two of different kinds where that is not known or not there."""
         family = family_of(model, self._files)

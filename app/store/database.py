@@ -19,8 +19,10 @@ from app.store.faults import StoreUnavailable
 
 PATIENCE_SECONDS = 5.0
 """How long to wait for a connection, a lock or an answer."""
-CONNECTIONS = 3
-"""Held by each worker at most: for the usage it writes, the keys it looks at, and a report."""
+CONNECTIONS = 6
+"""Held by each worker at most: for the usage it writes, the keys it looks at, a report, what expires, and two that look into
+the memory.
+"""
 ONLY_OWNER = 0o600
 
 Upsert: TypeAlias = sqlite.Insert | postgresql.Insert

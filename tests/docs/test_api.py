@@ -109,6 +109,7 @@ def test_the_bounds_are_those_of_the_code():
         "messages of a request": f"{settings.max_messages}",
         "tokens of a prompt": "any number" if settings.max_prompt_tokens is None else "",
         "a body for `/admin/keys` or `/v1/keys/ephemeral`": f"{bodies.MAX_BYTES >> 10} KiB",
+        "a body for `/v1/scenes`": f"{bodies.MAX_TEXT_BYTES >> 20} MiB; {bodies.MAX_BYTES >> 10} KiB for `/v1/scenes/search`",
         "a model's name": f"{wire.MAX_MODEL_LENGTH} characters",
         "an answer that is not a stream": f"{settings.max_answer_bytes >> 20} MiB",
         "an upstream's headers": f"{http1.MAX_HEAD_BYTES >> 10} KiB",

@@ -38,6 +38,7 @@ CONVERSATION = {"messages": [{"role": "user", "content": "2 + 3"}]}
 GOOD: dict[str, dict] = {
     "/v1/chat/completions": CONVERSATION,
     "/v1/route": CONVERSATION,
+    "/v1/scenes/encode": CONVERSATION,
     "/v1/completions": {"prompt": "Hello"},
     "/v1/embeddings": {"input": ["a", "b"]},
     "/v1/responses": {"input": "Hello"},

@@ -1,0 +1,145 @@
+"""The memory as the holders of keys use it: each has its own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.contracts import Caller
+from app.errors import ForbiddenMemory, NoStore, SceneMissing
+from app.memory.memory import Hit, Memory
+from app.memory.wanted import WantedScenes, WantedSearch
+from app.store.faults import StoreUnavailable
+from scenes.fusion import within
+from scenes.scene import Scene
+
+AT_ONCE = 2
+"""Of its questions, the database's connections being needed for other things as well; the others wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of something that was to be remembered: the scenes' ids in order, and how many were new."""
+
+    ids: Sequence[str]
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A part of what a scene was made of: the characters from `start` to before `end` of the text with this hash."""
+
+    source: str
+    start: int
+    end: int
+    text: str
+
+
+class Archive:
+    """Asks the memory for what is the caller's; `memory` is None where there is no database.
+
+    Every method raises NoStore, and ForbiddenMemory for a short-lived key, which others may hold than its parent's.
+    """
+
+    def __init__(self, memory: Memory | None) -> None:
+        self._memory = memory
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._forming = asyncio.Lock()
+
+    async def keep(self, caller: Caller, wanted: WantedScenes) -> Kept:
+        """Raises BadRequest, TooLarge and MemoryFull."""
+        async with self._forming:
+            async with self._asked(caller) as memory:
+                first = await memory.count(caller.id, wanted.session) + 1
+            scenes, sources = await asyncio.to_thread(wanted.formed, caller, datetime.now(UTC), first)
+            async with self._asked(caller) as memory:
+                new = await memory.put(scenes, sources)
+        return Kept([scene.id for scene in scenes], new)
+
+    async def search(self, caller: Caller, wanted: WantedSearch) -> Sequence[Hit]:
+        """The best first."""
+        async with self._asked(caller) as memory:
+            hits = await memory.search(wanted.by(caller))
+        if wanted.budget_tokens is None:
+            return hits
+        tokens = [hit.scene.tokens_raw for hit in hits]
+        return [hits[place] for place in within(wanted.budget_tokens, range(len(hits)), tokens)]
+
+    async def scene(self, caller: Caller, id: str) -> Scene:  # noqa: A002 - its public name
+        """Raises SceneMissing."""
+        async with self._asked(caller) as memory:
+            return _there(await memory.scene(caller.id, id))
+
+    async def original(self, caller: Caller, id: str) -> Sequence[Said]:  # noqa: A002
+        """What a scene was made of, word for word. Raises SceneMissing."""
+        async with self._asked(caller) as memory:
+            scene = _there(await memory.scene(caller.id, id))
+            texts = {
+                name: await memory.original(caller.id, name, *place) for name, place in _ranges(scene).items()
+            }
+        return _said(scene, texts)
+
+    async def page(self, caller: Caller, session: str, after: int = 0) -> tuple[Sequence[Scene], int]:
+        """Some of a session's scenes behind a place, and the next place; 0 before the first, and after the last."""
+        async with self._asked(caller) as memory:
+            return await memory.page(caller.id, session, after)
+
+    async def forget(self, caller: Caller, id: str) -> None:  # noqa: A002
+        """Raises SceneMissing."""
+        async with self._asked(caller) as memory:
+            if not await memory.forget(caller.id, id=id):
+                raise _missing()
+
+    async def forget_session(self, caller: Caller, session: str) -> int:
+        """Gives how many scenes it had."""
+        async with self._asked(caller) as memory:
+            return await memory.forget(caller.id, session=session)
+
+    @asynccontextmanager
+    async def _asked(self, caller: Caller) -> AsyncGenerator[Memory]:
+        if caller.grant:
+            raise ForbiddenMemory("A short-lived key has no memory: ask with the key that it was made from.")
+        if self._memory is None:
+            raise NoStore("This gateway remembers nothing: store.url names no database.")
+        try:
+            async with self._free:
+                yield self._memory
+        except StoreUnavailable as unavailable:
+            raise NoStore(
+                "The database of the memory does not answer: ask again.", detail=str(unavailable)
+            ) from None
+
+
+def _there(scene: Scene | None) -> Scene:
+    if scene is None:
+        raise _missing()
+    return scene
+
+
+def _missing() -> SceneMissing:
+    return SceneMissing(
+        "There is no such scene: a key finds its own, by the ids that it was told.", param="id"
+    )
+
+
+def _ranges(scene: Scene) -> Mapping[str, tuple[int, int]]:
+    """From where to where each of its texts is needed."""
+    found: dict[str, tuple[int, int]] = {}
+    for span in scene.source:
+        start, end = found.get(span.source, (span.start, span.end))
+        found[span.source] = (min(start, span.start), max(end, span.end))
+    return found
+
+
+def _said(scene: Scene, texts: Mapping[str, str | None]) -> Sequence[Said]:
+    """Raises SceneMissing where it was forgotten meanwhile."""
+    ranges = _ranges(scene)
+    told = []
+    for span in scene.source:
+        text = texts[span.source]
+        if text is None:
+            raise _missing()
+        offset = ranges[span.source][0]
+        told.append(Said(span.source, span.start, span.end, text[span.start - offset : span.end - offset]))
+    return told
