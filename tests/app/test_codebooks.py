@@ -70,17 +70,11 @@ def test_a_book_that_would_not_pay_is_left_out_for_all_of_the_conversation():
     assert books(BOOK, epochs).of(call(asking("Another one")), ROUTE) == Held(BOOK)
 
 
-def test_what_is_cheap_from_the_cache_is_worth_less_when_it_is_saved():
-    one = Codebook("one", 1, None, (Entry("§ab", "a phrase of six words or more", 9, "active"),))
-
+def test_from_which_turn_on_it_pays_is_a_matter_of_the_prices():
     def pays(cached: float, turns: int) -> bool:
         price = Price.of(Decimal(1), Decimal(1), Decimal(str(cached)))
         worth = Worth(Vocabularies(), Prices(upstreams={"u": price}), turns)
-        return worth.of(one, ROUTE)
+        return worth.of(BOOK, ROUTE)
 
-    assert not pays(1, 1)
-    assert pays(1, 8)
-    assert pays(0.1, 8)
-    assert min(turns for turns in range(1, 40) if pays(1, turns)) != min(
-        turns for turns in range(1, 40) if pays(0.1, turns)
-    )
+    assert [turns for turns in range(1, 9) if pays(1, turns)] == [5, 6, 7, 8]
+    assert [turns for turns in range(1, 9) if pays(0.1, turns)] == [4, 5, 6, 7, 8]

@@ -50,7 +50,7 @@ def test_who_saves_more_gains_more_and_who_waits_longer_less(outlook: Outlook, m
     assert gain(replace(outlook, encode_seconds=outlook.encode_seconds + more)) < gain(outlook)
 
 
-def test_a_turn_is_expected_to_use_each_active_phrase_twice():
+def test_a_turn_is_expected_to_use_each_active_phrase_once():
     entries = (
         Entry("§password", "Failed password for invalid user", 9, "active"),
         Entry("§ac", "a phrase that nobody says any more", 5, "retired"),
