@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app import codebook_commands, config, explaining, logs, server, shadow_commands
+from app import codebook_commands, config, explaining, logs, scene_commands, server, shadow_commands
 from app.ab import commands as ab_commands
 from app.config.comparing import difference
 from app.config.editor import editor_schema
@@ -78,8 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     router_commands.add(actions, router_commands.Means(_add_config, _load, _embedded))
     shadow_commands.add(actions, _add_config, _load)
 
-    scenes = commands.add_parser("scenes", help="make and review codebooks for prompts said in fewer tokens")
-    codebook_commands.add(scenes.add_subparsers(required=True, metavar="action"))
+    scenes = commands.add_parser(
+        "scenes", help="say texts in fewer tokens, and back; make and review codebooks"
+    )
+    actions = scenes.add_subparsers(required=True, metavar="action")
+    scene_commands.add(actions)
+    codebook_commands.add(actions)
 
     ab_commands.add(commands)
 
