@@ -20,7 +20,7 @@ def framed(name: str, note: str, lines: Sequence[str], text: str) -> str | None:
     """The lines under their marker; None where that isn't shorter than `text`, or a line reads like a marker."""
     head = f"[{name} lines={len(lines)} {note}]\n"
     body = "\n".join(lines)
-    if len(head) + len(body) >= len(text) or opened(body) is None:
+    if len(head) + len(body) >= len(text.removesuffix("\n")) or opened(body) is None:
         return None
     return head + body + ("\n" if text.endswith("\n") else "")
 

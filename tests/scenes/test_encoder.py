@@ -49,7 +49,7 @@ def test_codes_within_a_fold_save_more_than_either_and_are_undone_with_it(form, 
     assert all(phrase in text for phrase in said.codes.values() if " " not in phrase)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_codes_within_a_fold_come_back_with_hostile_lines_in_it(data):
     form, text = data.draw(st.sampled_from(WITHIN))
@@ -99,7 +99,7 @@ def test_data_is_no_program(lines):
     assert not is_code(lines.split("\n"))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.sampled_from(["[", "ls", "]", "\n", " ", "x", "[ls]", "[table a]", "\r", "[codes", "\u2028"])).map("".join)
 )  # fmt: skip
