@@ -4,9 +4,12 @@ A last newline is no line of its own: it stays the last character, so that a blo
 a longer text.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from scenes.contracts import LARGEST, is_marked
+
+_COUNT = re.compile(r"\[[a-z]+ lines=([0-9]{1,9}) ")
 
 
 def opened(text: str) -> list[str] | None:
@@ -27,8 +30,10 @@ def framed(name: str, note: str, lines: Sequence[str], text: str) -> str | None:
 
 def unframed(name: str, folded: str) -> tuple[str, list[str]]:
     """The marker and the lines it counts. Raises ValueError where the text is not one block of that form."""
-    marker, _, body = folded.removesuffix("\n").partition("\n")
+    marker, _, body = folded.partition("\n")
     lines = body.split("\n")
+    if is_ended(folded):
+        lines.pop()
     if not marker.startswith(f"[{name} lines={len(lines)} "):
         raise ValueError(f"not a block of the form {name}")
     return marker, lines
@@ -43,4 +48,10 @@ def closed(lines: Iterable[str], folded: str) -> str:
         if left < 0:
             raise ValueError(f"more than {LARGEST} characters")
         told.append(line)
-    return "\n".join(told) + ("\n" if folded.endswith("\n") else "")
+    return "\n".join(told) + ("\n" if is_ended(folded) else "")
+
+
+def is_ended(folded: str) -> bool:
+    """Whether a newline ends the last line; one that the marker counts a line behind does not."""
+    said = _COUNT.match(folded)
+    return said is not None and folded.endswith("\n") and folded.count("\n") > int(said[1])

@@ -17,6 +17,7 @@ from scenes.fold.listing import Listing
 from scenes.fold.log import Log
 from scenes.fold.paths import Paths
 from scenes.fold.runs import Runs
+from scenes.forms import decoded
 from tests.scenes.fold import printed
 
 FORMS: list[Form] = [Grep(), Paths(), Listing(), Log(), Runs()]
@@ -85,6 +86,7 @@ def comes_back(form: Form, text: str) -> bool:
     assert len(MARKER.findall(folded)) == 1
     assert len(folded) < len(text)
     assert form.unfold(folded) == form.canonical(text) == text
+    assert decoded(f"{folded}\nbehind") == f"{text}\nbehind"
     return True
 
 
