@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,8 @@ from app.operations import CHAT
 from app.users import user_of
 from app.wire import MAX_MODEL_LENGTH, Members, Request
 from app.wishes import wishes
+from scenes.codebook.book import Codebook
+from scenes.codebook.shared import book_of
 from scenes.forms import Undecodable, decoded
 from scenes.measures import Density
 
@@ -137,11 +139,20 @@ class _Wanted:
 class Rehearsal:
     """Tries one prompt at a time: it takes a thread a second or two, and nobody's answer waits for it."""
 
-    def __init__(self, exchange: Exchange, bounds: Bounds, encoding: Encoding, measuring: Measuring) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        bounds: Bounds,
+        encoding: Encoding,
+        measuring: Measuring,
+        books: Iterable[Codebook],
+    ) -> None:
+        """`books` are those that texts may have been said with."""
         self._exchange = exchange
         self._bounds = bounds
         self._encoding = encoding
         self._measuring = measuring
+        self._books = {book.id: book for book in books}
         self._alone = asyncio.Lock()
 
     async def of(
@@ -166,9 +177,10 @@ class Rehearsal:
     async def undone(self, body: bytes) -> str:
         """The text of `{"text": ...}` as it was. Raises BadRequest."""
         text = _string(Members.of(body), "text")
+        book = self._books.get(book_of(text) or "")
         async with self._alone:
             try:
-                return await asyncio.to_thread(decoded, text)
+                return await asyncio.to_thread(decoded, text, book)
             except Undecodable as fault:
                 raise BadRequest(f"The text cannot be undone: {fault}.", param="text") from None
 

@@ -35,6 +35,9 @@ def add(actions: Any) -> None:
 
     decode = actions.add_parser("decode", help="a text as it was before it was encoded")
     _add_file(decode)
+    decode.add_argument(
+        "--codebook", type=Path, metavar="FILE", help="the codebook that the text was said with"
+    )
     decode.set_defaults(run=_decode)
 
 
@@ -64,10 +67,15 @@ def _encode(options: argparse.Namespace) -> None:
 
 
 def _decode(options: argparse.Namespace) -> None:
-    from scenes.forms import Undecodable, decoded  # noqa: PLC0415 - as above
+    from app.config.codebooks import read  # noqa: PLC0415 - as above
+    from scenes.forms import Undecodable, decoded  # noqa: PLC0415
 
     try:
-        _write(decoded(_read(options.file)))
+        book = None if options.codebook is None else read(options.codebook)
+    except ValueError as fault:
+        _fail(f"{options.codebook}: {fault}")
+    try:
+        _write(decoded(_read(options.file), book))
     except Undecodable as fault:
         _fail(f"{options.file} cannot be undone: {fault}")
 

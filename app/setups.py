@@ -91,7 +91,9 @@ class Setups:
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
         vocabularies = Vocabularies(_files(settings.scenes))
-        encoding = self._encoding(settings.scenes, costs, vocabularies)
+        named = {name: reviewed(file) for name, file in settings.scenes.codebooks.items()}
+        books = Codebooks(named, Worth(vocabularies, costs, settings.scenes.expected_turns), self._epochs)
+        encoding = self._encoding(settings.scenes, vocabularies, books)
         upstreams = Upstreams(sources, encoding, self._budgets, self._hedges)
         embedding = self._embedding(settings, routing, upstreams, costs)
         exchange = Exchange(
@@ -106,15 +108,13 @@ class Setups:
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
         bounds = _bounds(settings)
         measuring = Measuring.of(settings.scenes, vocabularies)
-        rehearsal = Rehearsal(exchange, bounds, encoding, measuring)
+        rehearsal = Rehearsal(exchange, bounds, encoding, measuring, named.values())
         return Setup(settings, exchange, routing, costs, sources, bounds, hashing, rehearsal)
 
-    def _encoding(self, settings: config.Scenes, costs: Prices, vocabularies: Vocabularies) -> Encoding:
+    def _encoding(self, settings: config.Scenes, vocabularies: Vocabularies, books: Codebooks) -> Encoding:
         """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
         self._memo.most_bytes = settings.memo_bytes
         scenes = Scenes(Encodings(settings, vocabularies).of, self._memo)
-        named = {name: reviewed(file) for name, file in settings.codebooks.items()}
-        books = Codebooks(named, Worth(vocabularies, costs, settings.expected_turns), self._epochs)
         memory = settings.memory
         plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
         remembering = Remembering(plan)

@@ -1,7 +1,7 @@
 """Requests that ask no model: each has a record, comes from somebody, and counts as one in their limits."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -32,12 +32,13 @@ class Visit:
 
     def answer(self, told: object) -> Response:
         """This as JSON."""
-        return Response(msgspec.json.encode(told), headers={**self.headers}, media_type="application/json")
+        return Response(msgspec.json.encode(told), headers=self.headers, media_type="application/json")
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """What the client is told about its limits."""
-        return {name.decode(): value.decode() for name, value in self.record.told}
+    def headers(self) -> dict[str, str]:
+        """What the client is told about its limits, and that no cache keeps what it is told."""
+        limits = {name.decode(): value.decode() for name, value in self.record.told}
+        return {"cache-control": "no-store", **limits}
 
 
 @dataclass(frozen=True, slots=True)

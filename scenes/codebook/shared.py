@@ -19,6 +19,14 @@ _FOLDED = re.compile(
     re.DOTALL,
 )
 
+_NAMED = re.compile(r"^\[book lines=[0-9]{1,9} (?P<book>[a-z0-9_-]{1,64})@[0-9]{1,9}\]$", re.MULTILINE)
+
+
+def book_of(text: str) -> str | None:
+    """The id of the book that the first such block in a text names; None where there is none."""
+    found = _NAMED.search(text)
+    return None if found is None else found["book"]
+
 
 class Shared:
     """A `Form`: the codes of one version of a book."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from scenes.codebook.book import Codebook, Entry
 from scenes.scene import json_schema
 from tests.support.vocabularies import FAMILIES, TOKENIZERS
 
@@ -53,6 +54,18 @@ def test_tokens_are_told_by_every_vocabulary_and_json_loses_its_spaces():
     assert "form table, round trip but for the spaces of JSON" in told
     assert {line.split()[0] for line in told.splitlines()[2:]} == {*FAMILIES}
     assert ran("decode", "-", given=encoded)[1] == json.dumps(ROWS, separators=(",", ":"))
+
+
+def test_a_text_of_a_codebook_comes_back_by_the_books_file(tmp_path: Path):
+    book = Codebook("shop", 1, None, (Entry("§aa", "a lorry has left the yard empty", 9, "active"),))
+    file = tmp_path / "shop.json"
+    file.write_bytes(book.to_json())
+    told = "[book lines=1 shop@1]\n10:02 §aa"
+    assert (
+        ran("decode", "-", "--codebook", str(file), given=told)[1] == "10:02 a lorry has left the yard empty"
+    )
+    assert ran("decode", "-", given=told)[0] == 2
+    assert ran("decode", "-", "--codebook", str(tmp_path / "none"), given=told)[0] == 2
 
 
 def test_what_stays_as_it_is_says_why():

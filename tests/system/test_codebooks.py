@@ -237,3 +237,17 @@ async def test_the_legends_tokens_are_measured(client):
     await ask(client, talk())
     metrics = (await client.get("/metrics")).text
     assert 'hyperbridge_scene_tokens_total{layer="codebook",sent="yes",stage="legend"}' in metrics
+
+
+async def test_a_dry_run_tells_the_legend_and_its_text_comes_back_by_the_book_that_it_names(client):
+    told = (await client.post("/v1/scenes/encode", json={"model": "coded", "messages": talk(log(1))})).json()
+    assert told["round_trip"] == {"exact": True, "canonical": True}
+    assert [part["form"] for part in told["parts"]] == ["book"]
+    assert told["legend"] == BOOK.phrases
+    assert BOOK.legend in told["messages"][0]["content"]
+    undone = await client.post("/v1/scenes/decode", json={"text": told["messages"][-1]["content"]})
+    assert undone.json()["text"] == log(1)
+    other = told["messages"][-1]["content"].replace("shop@", "other@")
+    refused = await client.post("/v1/scenes/decode", json={"text": other})
+    assert refused.status_code == 400
+    assert "takes the codebook that it names" in refused.json()["error"]["message"]

@@ -1,0 +1,75 @@
+"""What a key's holder may ask of the memory, where the database fails, and where two ask at once."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from app.archive import Archive
+from app.contracts import Caller
+from app.errors import BadRequest, MemoryFull, NoStore, SceneMissing
+from app.memory.memory import Bounds
+from app.memory.scene_table import SceneTable
+from app.memory.wanted import WantedScenes, WantedSearch
+from app.store.opening import Store, opened
+
+ME = Caller("me")
+SAID = WantedScenes.model_validate_json(
+    '{"session": "s", "turns": [{"role": "user", "text": "The lamp is lit."}]}'
+)
+NEVER = "0" * 32
+
+
+@pytest.fixture
+async def store(tmp_path) -> AsyncGenerator[Store]:
+    async with opened(f"sqlite:///{tmp_path / 'test.db'}") as running:
+        yield running
+
+
+async def test_a_database_that_does_not_answer_is_told_without_its_address():
+    archive = Archive(SceneTable(Store("sqlite:////nowhere/secret.db").database))
+    asked = (
+        archive.keep(ME, SAID),
+        archive.search(ME, WantedSearch(query="lamp")),
+        archive.scene(ME, NEVER),
+        archive.original(ME, NEVER),
+        archive.page(ME, "s"),
+        archive.forget(ME, NEVER),
+        archive.forget_session(ME, "s"),
+    )
+    for each in asked:
+        with pytest.raises(NoStore) as told:
+            await each
+        assert told.value.status == 503
+        assert "secret" not in told.value.message + told.value.detail
+
+
+async def test_a_memory_that_is_full_says_how_much_it_holds_and_keeps_what_it_has(store):
+    archive = Archive(SceneTable(store.database, Bounds(scenes=1)))
+    kept = await archive.keep(ME, SAID)
+    more = SAID.model_copy(update={"session": "t"})
+    with pytest.raises(MemoryFull, match="holds 1 scenes"):
+        await archive.keep(ME, more)
+    assert (await archive.scene(ME, kept.ids[0])).gist == "The lamp is lit."
+    await archive.forget(ME, kept.ids[0])
+    assert (await archive.keep(ME, more)).new == 1
+
+
+async def test_questions_of_many_at_once_wait_for_each_other_and_all_are_answered(store):
+    archive = Archive(SceneTable(store.database))
+    sessions = [SAID.model_copy(update={"session": f"s{number}"}) for number in range(8)]
+    await asyncio.gather(*(archive.keep(ME, each) for each in sessions))
+    found = await asyncio.gather(
+        *(archive.search(ME, WantedSearch(query="lamp", session=f"s{number}")) for number in range(8))
+    )
+    assert [[hit.scene.session for hit in hits] for hits in found] == [[f"s{number}"] for number in range(8)]
+
+
+async def test_a_question_that_fails_leaves_its_place_to_the_next(store):
+    archive = Archive(SceneTable(store.database))
+    for _ in range(5):
+        with pytest.raises(SceneMissing):
+            await archive.forget(ME, NEVER)
+        with pytest.raises(BadRequest):
+            await archive.page(ME, "\0")
+    assert (await archive.keep(ME, SAID)).new == 1
