@@ -6,15 +6,19 @@ from collections.abc import Sequence
 import msgspec
 
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
-_CODE_ENDS = (";", "{", "(", "[", ",", "\\", "):", "]:", '"""')
+_CODE_ENDS = re.compile(r"(?:[;{(\[,\\]|[)\]]:|\"\"\"|&&| then| do)\s*(?:(?:#|//|/\*).{0,200})?$")
+"""Of a line, with a comment behind it or none."""
 _CODE_OPENINGS = (
-    "#include|#define|#if|#end|//|/*|* |*/|}|@|import |from |def |class |return |raise |if |elif |else|for |while |"
-    "try:|except|with |yield |assert |self.|const |let |var |function |export |public |private |static "
+    "#include|#define|#if|#end|#else|# include|# define|# if|# end|# else|//|/*|* |*/|}|@|import |from |def |class |return |"
+    "raise |if |elif |else|for |while |try:|except|with |yield |assert |self.|const |let |var |function |export |public |"
+    "private |static |extern |typedef |struct |union |sub |my |use |require |fi|done|esac|local "
 )
 _CODE_BEGINS = tuple(_CODE_OPENINGS.split("|"))
 _CODE_SHARE = 0.3
 _SAMPLE = 100
 """Lines that are looked at."""
+_LONGEST = 400
+"""Characters of a line."""
 
 
 def is_json(text: str) -> bool:
@@ -32,6 +36,6 @@ def is_json(text: str) -> bool:
 
 def is_code(lines: Sequence[str]) -> bool:
     """Whether these are lines of a program, with its tables of numbers: it is read to be changed, letter by letter."""
-    sample = [line.strip() for line in lines[:: len(lines) // _SAMPLE + 1] if line]
-    found = sum(line.endswith(_CODE_ENDS) or line.startswith(_CODE_BEGINS) for line in sample)
+    sample = [line[:_LONGEST].strip() for line in lines[:: len(lines) // _SAMPLE + 1] if line]
+    found = sum(line.startswith(_CODE_BEGINS) or _CODE_ENDS.search(line) is not None for line in sample)
     return found > _CODE_SHARE * len(sample)

@@ -30,6 +30,10 @@ DEFINES = "".join(f"#define SHOP_ITEM_{number} {number * 17}\n" for number in ra
 METHODS = "".join(
     f"    def item{number}(self):\n        return self.items[{number}]\n\n" for number in range(90)
 )
+STATES = "".join(f"    {number}: {number * 3 % 4},  # '{number:c}'\n" for number in range(48, 138))
+SHELL = "".join(
+    f'if test -f part{number}; then\n\techo "part{number} is there"\nfi\n' for number in range(60)
+)
 
 
 def encoder(*, codes: bool = True) -> Encoder:
@@ -78,7 +82,9 @@ def test_a_fold_that_saves_enough_is_not_weighed_against_codes():
     assert said == folded
 
 
-@pytest.mark.parametrize("code", [C_TABLE, DEFINES, METHODS], ids=["table", "defines", "methods"])
+@pytest.mark.parametrize(
+    "code", [C_TABLE, DEFINES, METHODS, STATES, SHELL], ids=["table", "defines", "methods", "states", "shell"]
+)
 def test_a_program_is_left_alone_with_its_tables(code):
     assert is_code(code.split("\n"))
     assert encoder().shorter(code, {}) is None
