@@ -11,11 +11,12 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.types import Receive, Scope, Send
 
 from app.archive import Archive
+from app.contracts import Caller
 from app.errors import BadRequest
 from app.memory.wanted import WantedScenes, WantedSearch
 from routers import bodies
 from routers.calls import asked, failures
-from routers.visits import Visit, Visits
+from routers.visits import Visits
 from scenes.scene import Scene, write
 
 JSONL = "application/jsonl"
@@ -131,7 +132,7 @@ def _tell(routes: APIRouter, visits: Visits, archive: Archive) -> None:
     )
     async def export_scenes(session: Session = None) -> Response:
         """All scenes of a session, in order, as lines of `hb.scene/1`."""
-        return Lines(visits, archive, _named(session))
+        return Lines(visits, archive, session)
 
     @routes.get(
         "/{id:scene}",
@@ -179,7 +180,7 @@ def _named(session: str | None) -> str:
 class Lines(StreamingResponse):
     """A session's scenes, read as they are sent. What goes wrong before the first line still has its status."""
 
-    def __init__(self, visits: Visits, archive: Archive, session: str) -> None:
+    def __init__(self, visits: Visits, archive: Archive, session: str | None) -> None:
         super().__init__((), media_type=JSONL)
         self._visits = visits
         self._archive = archive
@@ -187,15 +188,18 @@ class Lines(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._visits.entered(Request(scope, receive)) as visit:
-            first, after = await self._archive.page(visit.caller, self._session)
+            session = _named(self._session)
+            first, after = await self._archive.page(visit.caller, session)
             self.headers.update(visit.headers)
-            self.body_iterator = self._lines(visit, first, after)
+            self.body_iterator = self._lines(visit.caller, session, first, after)
             await super().__call__(scope, receive, send)
 
-    async def _lines(self, visit: Visit, scenes: Sequence[Scene], after: int) -> AsyncGenerator[bytes]:
+    async def _lines(
+        self, caller: Caller, session: str, scenes: Sequence[Scene], after: int
+    ) -> AsyncGenerator[bytes]:
         while scenes:
             yield _written(scenes)
-            scenes, after = await self._archive.page(visit.caller, self._session, after)
+            scenes, after = await self._archive.page(caller, session, after)
 
 
 def _written(scenes: Iterable[Scene]) -> bytes:

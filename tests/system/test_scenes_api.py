@@ -175,6 +175,16 @@ async def test_a_long_session_is_exported_whole(alice):
     assert [scene.context for scene in await lines(alice, "long")] == [str(n) for n in range(1203)]
 
 
+async def test_who_leaves_an_export_holds_nothing_back(alice, gateway):
+    turns = [{"role": "user", "text": f"Buoy {n} is lit.", "context": str(n)} for n in range(1203)]
+    await kept(alice, "long", turns=turns)
+    for _ in range(6):
+        async with alice.stream("GET", ROOT, params={"session": "long"}) as answer:
+            assert answer.status_code == 200
+    assert len(await lines(alice, "long")) == 1203
+    await eventually(lambda: gateway.log_text().count('"operation":"scenes"') == 8, seconds=10)
+
+
 async def test_what_is_deleted_is_gone(alice):
     ids = (await kept(alice))["ids"]
     assert (await alice.delete(f"{ROOT}/{ids[0]}")).json()["deleted"] == 1
@@ -285,6 +295,7 @@ async def test_a_body_beyond_the_bound_is_413_and_a_session_must_be_named(alice)
 async def test_without_a_key_nothing_is_told(gateway):
     async with httpx.AsyncClient(base_url=gateway.url) as client:
         assert (await client.get(ROOT, params={"session": "trip"})).status_code == 401
+        assert (await client.get(ROOT)).status_code == 401
         assert (await client.post(f"{ROOT}/search", json={"query": "x"})).status_code == 401
 
 
