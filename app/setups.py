@@ -14,7 +14,7 @@ from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Vocabularies, found_in
-from app.config.codebooks import reviewed
+from app.config.codebooks import all_reviewed
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.embedding import Embedding
@@ -91,7 +91,7 @@ class Setups:
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
         vocabularies = Vocabularies(_files(settings.scenes))
-        named = {name: reviewed(file) for name, file in settings.scenes.codebooks.items()}
+        named = all_reviewed(settings.scenes.codebooks)
         books = Codebooks(named, Worth(vocabularies, costs, settings.scenes.expected_turns), self._epochs)
         encoding = self._encoding(settings.scenes, vocabularies, books)
         upstreams = Upstreams(sources, encoding, self._budgets, self._hedges)

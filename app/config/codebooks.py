@@ -1,6 +1,6 @@
 """The files of codebooks: read, and refused where prompts may not be said with them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,17 @@ def reviewed(file: Path) -> "Codebook":
                 f"entries[{number}].status: must be active or retired, not {entry.status}; {_REMEDY}"
             )
     return book
+
+
+def all_reviewed(files: Mapping[str, Path]) -> Mapping[str, "Codebook"]:
+    """The books in these files by their names; raises ValueError where one has changed since the configuration was checked."""
+    books: dict[str, Codebook] = {}
+    for name, file in files.items():
+        try:
+            books[name] = reviewed(file)
+        except ValueError as fault:
+            raise ValueError(f"scenes.codebooks.{name}: {fault}") from None
+    return books
 
 
 def broken_codebooks(document: Document, folder: Path) -> Iterator[Fault]:

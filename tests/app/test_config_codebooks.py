@@ -7,6 +7,7 @@ import pytest
 
 from app import config
 from app.config import files
+from app.config.codebooks import all_reviewed
 from scenes.codebook.book import Codebook, Entry
 from tests.scenes.phrases import PHRASES
 
@@ -76,3 +77,9 @@ def test_a_file_that_holds_no_reviewed_book_is_refused_with_the_reason_and_no_ph
     assert said in fault.message
     assert "mary" not in fault.message
     assert PHRASES[0] not in fault.message
+
+
+def test_a_file_that_changes_between_the_check_and_the_start_is_named(book):
+    book.write_bytes(b"{}")
+    with pytest.raises(ValueError, match=r"scenes\.codebooks\.shop-logs: not a codebook"):
+        all_reviewed({"shop-logs": book})
