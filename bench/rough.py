@@ -16,9 +16,10 @@ import numpy as np
 
 from app.codecs.vocabularies import Vocabularies, found_in
 from bench.texts import logs, texts
-from scenes import rough
+from scenes import rough_counting as rough
 from scenes.contracts import Counter
-from scenes.rough import FEATURES, KINDS, Vector
+from scenes.rough import ROUGH
+from scenes.rough_counting import FEATURES, KINDS, Vector
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "digits": ("qwen", "mistral"),
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         if rest == ["--write"]:
             tables[group] = _fitted([*_others(), *(part.text for part in own[::2])], counters)
         else:
-            tables[group] = next(each.weights for each in rough.ROUGH if each.name.endswith(group))
+            tables[group] = next(rough.weights(each.table) for each in ROUGH if each.name.endswith(group))
         for counter in counters:
             _judge(group, tables[group], own[1::2], counter)
     if rest == ["--write"]:

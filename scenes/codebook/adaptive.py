@@ -14,10 +14,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from scenes.codebook.codes import CODE, LOOKALIKE, named
-from scenes.codebook.phrases import Words, repeats, words, worth
-from scenes.codebook.selection import Choice, choose
 from scenes.contracts import LARGEST, MARKER, Form, is_marked
 from scenes.fold.grep import Grep
 from scenes.fold.paths import Paths
@@ -25,6 +24,10 @@ from scenes.kinds import is_code, is_json
 
 INNER: Sequence[Form] = (Grep(), Paths())
 """Forms whose blocks may have codes: each of their lines is words of the text."""
+if TYPE_CHECKING:
+    from scenes.codebook.phrases import Words
+    from scenes.codebook.selection import Choice
+
 MARKER_TOKENS = 24.0
 LEAST_SHARE = 0.08
 """Of a text's tokens. For less no reader should have to look into a legend."""
@@ -63,6 +66,9 @@ class Adaptive:
     def _coded(self, before: str, text: str) -> str | None:
         if LOOKALIKE.search(text) or is_json(text) or is_code(text.split("\n")):
             return None
+        from scenes.codebook.phrases import repeats, words, worth  # noqa: PLC0415 - numpy
+        from scenes.codebook.selection import choose  # noqa: PLC0415
+
         found = words(text)
         if found is None:
             return None
@@ -128,7 +134,7 @@ def _is_whole(phrase: str) -> bool:
     return not phrase.count('"') % 2 and bool(_LETTER.search(phrase) or len(phrase.split(None, 1)) == 1)
 
 
-def _written(before: str, found: Words, chosen: list[Choice], codes: Sequence[str]) -> str:
+def _written(before: str, found: "Words", chosen: list["Choice"], codes: Sequence[str]) -> str:
     body = before + "".join(_pieces(found, chosen, codes))
     legend = [f"{code}={_legible(choice.phrase)}" for code, choice in zip(codes, chosen, strict=True)]
     lines = len(legend) + 1 + body.count("\n")
@@ -146,7 +152,7 @@ def _read(legible: str) -> str:
     return str(phrase)
 
 
-def _pieces(found: Words, chosen: list[Choice], codes: Sequence[str]) -> Iterator[str]:
+def _pieces(found: "Words", chosen: list["Choice"], codes: Sequence[str]) -> Iterator[str]:
     starts, ends = found.starts.tolist(), found.ends.tolist()
     spans = sorted(
         (starts[place], ends[place + choice.words - 1], code, choice.phrase)

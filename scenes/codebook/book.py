@@ -13,11 +13,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from scenes.codebook.codes import CODE, named
+from scenes.codebook.codes import CODE, MOST_ENTRIES, named
 from scenes.codebook.matching import Matcher
 from scenes.codebook.objections import Objection, is_value, objection, structural
-from scenes.codebook.phrases import repeats, words
-from scenes.codebook.selection import MOST_ENTRIES, choose
 
 Status = Literal["draft", "reviewed", "active", "retired"]
 """Proposed, looked at by a person, written with, or only read any more."""
@@ -170,6 +168,9 @@ def build(texts: Sequence[str], book: str, kind: Kind = "reviewed") -> Codebook:
 
     Of several texts, a phrase must stand in two. What is objected to gets no code.
     """
+    from scenes.codebook.phrases import repeats, words  # noqa: PLC0415 - numpy
+    from scenes.codebook.selection import choose  # noqa: PLC0415
+
     refused = objection if kind == "reviewed" else structural
     joined = "\n".join(texts)
     found = words(_WORD.sub(_without_values, joined) if kind == "reviewed" else joined)

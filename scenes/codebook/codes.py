@@ -11,6 +11,10 @@ from itertools import chain, product
 from string import ascii_lowercase
 
 SIGIL = "§"
+LEAST_TOKENS = 5.4
+"""Of a phrase, and of what an entry must save beyond its own line: less is not worth a reader's look."""
+MOST_ENTRIES = 64
+"""Of one legend. More than that no reader keeps in mind."""
 CODE = re.compile(r"§([a-z]{2,8})(?![^\W_])")
 """A code, where it ends: before what is no letter and no digit."""
 LOOKALIKE = re.compile(r"§[^\W\d_]")

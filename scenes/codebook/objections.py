@@ -3,8 +3,7 @@
 import re
 from enum import Enum
 
-from scenes.codebook.codes import LOOKALIKE
-from scenes.codebook.phrases import LEAST_TOKENS, words
+from scenes.codebook.codes import LEAST_TOKENS, LOOKALIKE
 
 
 class Objection(Enum):
@@ -42,6 +41,8 @@ def structural(phrase: str) -> Objection | None:
         return Objection.CONTROL
     if LOOKALIKE.search(phrase):
         return Objection.CODE
+    from scenes.codebook.phrases import words  # noqa: PLC0415 - numpy
+
     found = words(phrase)
     return Objection.SHORT if found is None or found.tokens(0, len(found.starts)) < LEAST_TOKENS else None
 

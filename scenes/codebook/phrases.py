@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from scenes.codebook.codes import LEAST_TOKENS
+
 LONGEST_WORDS = 64
 """Of a phrase. What repeats for longer is said as several."""
 CODE_TOKENS = 2.0
@@ -21,8 +23,6 @@ LINE_TOKENS = 4.0
 """Of a legend's line beside its phrase: code, `=` and the line's end."""
 MOST_OFFERED = 128
 """Phrases to choose from. Of the rest none was ever among the 64 that are chosen, within a tenth of a percent."""
-LEAST_TOKENS = 5.4
-"""Of a phrase, and of what an entry must save beyond its own line: less is not worth a reader's look."""
 
 Places: TypeAlias = NDArray[np.intp]
 Weights: TypeAlias = NDArray[np.float64]

@@ -12,11 +12,10 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from scenes.codebook.phrases import CODE_TOKENS, LEAST_TOKENS, LINE_TOKENS, Repeat, Words, worth
+from scenes.codebook.codes import LEAST_TOKENS, MOST_ENTRIES
+from scenes.codebook.phrases import CODE_TOKENS, LINE_TOKENS, Repeat, Words, worth
 
-MOST_ENTRIES = 64
 MOST_LEGEND_TOKENS = 600.0
-"""More than that no reader keeps in mind."""
 _MANY = 200
 """Places from which on whole arrays are faster than a loop."""
 _PASSES = 2

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenes.fold import grep, legend, listing, paths, runs
+from scenes.fold import columns, grep, legend, listing, paths, runs
 from scenes.fold.template import drawn, units
 from tests.scenes.fold.test_lines import LINES, PADDED, STRIPPED
 
@@ -64,12 +64,12 @@ def by_length(rows: list[list[str]]) -> list[list[list[str]]]:
 @given(text=PADDED | STRIPPED)
 def test_a_padded_table_comes_back_from_its_columns(text):
     lines = text.split("\n")
-    filled = listing.grid(lines, text)
-    found = listing.layouts(filled)
+    filled = columns.grid(lines, text)
+    found = columns.layouts(filled)
     if filled is None or found is None:
         return
     titles, layout = found
-    rows = listing.squeezed(lines[titles:], layout, listing.single(filled[titles:], layout.starts))
+    rows = listing.squeezed(lines[titles:], layout, columns.single(filled[titles:], layout.starts))
     if rows is not None:
         assert [listing.rebuilt(row, layout.places) for row in rows] == lines[titles:]
 
