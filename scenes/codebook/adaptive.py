@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from scenes.codebook.phrases import Words
     from scenes.codebook.selection import Choice
 
-MARKER_TOKENS = 24.0
-LEAST_SHARE = 0.08
-"""Of a text's tokens. For less no reader should have to look into a legend."""
-
 _HEAD = "[codes lines={lines} legend={legend} each §code stands for the phrase after its =]"
 _FOLDED = re.compile(
     re.escape(_HEAD).replace(r"\{lines\}", "([0-9]{1,9})").replace(r"\{legend\}", "([0-9]{1,9})")
@@ -66,20 +62,13 @@ class Adaptive:
     def _coded(self, before: str, text: str) -> str | None:
         if LOOKALIKE.search(text) or is_json(text) or is_code(text.split("\n")):
             return None
-        from scenes.codebook.phrases import repeats, words, worth  # noqa: PLC0415 - numpy
-        from scenes.codebook.selection import choose  # noqa: PLC0415
+        from scenes.codebook.choosing import chosen  # noqa: PLC0415 - numpy
 
-        found = words(text)
-        if found is None:
+        found = chosen(text, _is_whole)
+        codes = self._named([choice.phrase for choice in found[1]]) if found else None
+        if found is None or codes is None:
             return None
-        chosen = choose(found, repeats(found), _is_whole)
-        saved = sum(worth(len(each.places), each.tokens) for each in chosen)
-        if saved < MARKER_TOKENS + LEAST_SHARE * found.after[-1]:
-            return None
-        codes = self._named([choice.phrase for choice in chosen])
-        if codes is None:
-            return None
-        folded = _written(before, found, chosen, codes)
+        folded = _written(before, *found, codes)
         return folded if len(folded) < len(before) + len(text) else None
 
     def unfold(self, folded: str) -> str:
