@@ -162,6 +162,7 @@ class Rehearsal:
         wanted = _wanted(body)
         call = wanted.call(headers, caller, record)
         await self._bounds.check(call)
+        _must_hold_messages(call.request.members)
         route = await self._route(call, record)
         layer = self._encoding.layer_of(call, route)
         async with self._alone:
@@ -169,9 +170,8 @@ class Rehearsal:
                 call, route, call.request, layer if layer in CHANGING else "safe"
             )
             found = await asyncio.to_thread(self._measuring.measured, call.request, said, route.model)
-        messages = said.request.members.value("messages")
         if wanted.is_text:
-            return replace(found, text=messages[-1]["content"])
+            return replace(found, text=said.request.members.value("messages")[-1]["content"])
         return replace(found, messages=msgspec.Raw(said.request.members.raw("messages") or b"[]"))
 
     async def undone(self, body: bytes) -> str:
@@ -205,7 +205,6 @@ def _wanted(body: bytes) -> _Wanted:
         chat = in_a_tool(members.raw("text") or b"")
     else:
         chat = members
-        _must_hold_messages(members)
     model = _string(members, "model") if members.has("model") else ""
     if len(model) > MAX_MODEL_LENGTH:
         raise BadRequest(f"'model' must have 1 to {MAX_MODEL_LENGTH} characters.", param="model")

@@ -169,6 +169,14 @@ async def test_what_is_wrong_is_told(client, body, param):
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
 
 
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+async def test_a_body_nested_too_deep_is_refused_as_in_a_call(client, depth):
+    body = f'{{"messages":[{{"role":"tool","content":{"[" * depth}{"]" * depth}}}]}}'
+    answer = await client.post(ENCODE, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "nested" in answer.json()["error"]["message"]
+
+
 async def test_a_model_is_as_unknown_and_as_forbidden_as_in_a_call(client):
     answer = await client.post(ENCODE, json={"text": "x", "model": "plane"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
