@@ -118,7 +118,7 @@ def directories(paths: Sequence[str]) -> Iterator[tuple[str, str]]:
     A directory has its slash; it is empty for what has none, or can't be written below one.
     """
     for path, following in zip_longest(paths, paths[1:], fillvalue=""):
-        if " " in path or path.endswith(("/", "/.")):
+        if " " in path or path == "." or path.endswith(("/", "/.")):
             yield "", path
         elif path and following.startswith(path) and following[len(path) :].startswith("/"):
             yield path + "/", path
