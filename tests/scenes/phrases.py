@@ -2,7 +2,26 @@
 
 import random
 
-WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty", "knoll", "ledge", "marsh", "north", "plain", "quay", "ridge", "tide"]
+WORDS = [
+    "amber",
+    "birch",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "grove",
+    "heath",
+    "inlet",
+    "jetty",
+    "knoll",
+    "ledge",
+    "marsh",
+    "north",
+    "plain",
+    "quay",
+    "ridge",
+    "tide",
+]
 PHRASES = (
     "connection to the primary database was lost again",
     "certificate of the payment gateway will expire soon",

@@ -85,9 +85,7 @@ def test_any_text_without_codes_passes_as_it_is(text: str, seed: int):
 
 @settings(max_examples=4000, deadline=None)
 @given(SEEDS, st.booleans(), st.sampled_from((None, 1)))
-def test_arguments_in_json_stay_json_with_the_codes_in_their_strings_undone(
-    seed: int, ascii_only, indent
-):
+def test_arguments_in_json_stay_json_with_the_codes_in_their_strings_undone(seed: int, ascii_only, indent):
     random = Random(seed)
     document = value(random)
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)

@@ -6,6 +6,7 @@ import pytest
 
 from scenes.contracts import LARGEST
 from scenes.forms import FOLDS, Undecodable, decoded, form_of
+from tests.scenes.bounds import LINEAR_SECONDS
 
 LOG = "\n".join(
     f"2026-05-04 10:{n:02}:11 INFO shop.Orders: order {4700 + n} was reserved by worker {n % 4}"
@@ -52,4 +53,4 @@ def test_a_few_lines_of_a_stranger_stand_for_so_much_and_no_more(text):
     began = time.process_time()
     with pytest.raises(Undecodable):
         decoded(text)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < LINEAR_SECONDS

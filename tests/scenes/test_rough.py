@@ -11,6 +11,7 @@ from bench.rough import GROUPS
 from bench.texts import tables, texts
 from scenes import rough_counting
 from scenes.rough import ROUGH, Rough
+from tests.scenes.bounds import LINEAR_SECONDS
 from tests.support.vocabularies import vocabularies
 
 PARTS = tuple(
@@ -55,22 +56,11 @@ def test_any_text_has_a_number_of_tokens(text: str):
         assert counter.count(text) == counted
 
 
-def test_a_million_characters_take_no_quarter_of_a_second():
+def test_a_million_characters_take_no_more_than_a_pass():
     for text in ("[", " ", "a", "\n", "1", "é", '{"a":1},'):
         began = time.process_time()
         assert ROUGH[0].count(text * (1_000_000 // len(text))) > 0
-        assert time.process_time() - began < 0.25
-
-
-def test_ten_kilobytes_take_less_than_a_third_of_a_millisecond():
-    text = tables.packages_spaced()[:10_240]
-
-    def spent() -> int:
-        began = time.process_time_ns()
-        ROUGH[0].count(text)
-        return time.process_time_ns() - began
-
-    assert median(spent() for _ in range(50)) < 300_000
+        assert time.process_time() - began < LINEAR_SECONDS
 
 
 def test_a_table_of_weights_is_read_as_it_is_written():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bench.texts import texts
 from scenes.codebook.book import Codebook, Entry, InvalidCodebook, build
 from scenes.codebook.objections import Objection, objection, structural
+from tests.scenes.bounds import LINEAR_SECONDS
 from tests.scenes.codebook.made import ANY_TEXT, REPETITIVE
 
 ENTRIES = (
@@ -259,4 +260,4 @@ def test_a_megabyte_of_quotes_fences_or_phrases_is_read_in_less_than_a_second():
     for text in ('"' * 1_000_000, '"\\' * 500_000, "```\n" * 250_000, f"{phrase} " * 30_000, '" ' * 500_000):
         began = time.process_time()
         decodes(f"{phrase}\n{text}")
-        assert time.process_time() - began < 1
+        assert time.process_time() - began < LINEAR_SECONDS

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
-from statistics import median
-from time import process_time, process_time_ns
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ from scenes.fold import cells, table
 from scenes.fold.json_text import minify
 from scenes.fold.relation import NotUniform
 from scenes.fold.table import Table
+from tests.scenes.bounds import LINEAR_SECONDS
 from tests.scenes.fold.documents import DOCUMENTS, LEXEMES
 
 FORM: Form = Table()
@@ -332,7 +332,7 @@ def test_a_hostile_text_takes_no_time(name: str) -> None:
     began = process_time()
     found = FORM.fold(text)
     assert found is None or FORM.unfold(found) == FORM.canonical(text)
-    assert process_time() - began < 1
+    assert process_time() - began < LINEAR_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -350,19 +350,4 @@ def test_a_hostile_table_takes_no_time(body: str) -> None:
     began = process_time()
     with pytest.raises(ValueError, match=r"\w"):
         FORM.unfold(f"[table lines=2 rows=1]\n{body}")
-    assert process_time() - began < 1
-
-
-def test_ten_kilobytes_are_folded_and_read_again_in_less_than_two_milliseconds() -> None:
-    random = Random(5)
-    text = compact([
-        {"id": n, "name": f"n{random.random()}", "on": True, "at": {"x": random.random()}} for n in range(120)
-    ])
-
-    def once() -> float:
-        began = process_time_ns()
-        assert FORM.unfold(FORM.fold(text) or "") == FORM.canonical(text)
-        return (process_time_ns() - began) / 1e6 * 10_240 / len(text)
-
-    milliseconds = median(once() for _ in range(15))
-    assert milliseconds < 2  # 0.4 to 0.6 measured; the bound is for a loaded machine
+    assert process_time() - began < LINEAR_SECONDS
