@@ -36,7 +36,7 @@ def test_any_text_comes_back(text: str):
     returns("\n".join([text] * 9))
 
 
-@settings(max_examples=12_000, deadline=None)
+@settings(max_examples=8_000, deadline=None)
 @given(REPETITIVE)
 def test_a_text_that_repeats_itself_and_is_full_of_what_looks_like_codes_comes_back(text: str):
     returns(text)
