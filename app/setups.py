@@ -13,7 +13,7 @@ from app.codebooks import Codebooks, Epochs, Worth
 from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
 from app.codecs.scenes import Scenes
-from app.codecs.vocabularies import Vocabularies, found_in
+from app.codecs.vocabularies import Unreadable, Vocabularies, found_in
 from app.config.codebooks import all_reviewed
 from app.contracts import Limiter
 from app.conversations import Conversations
@@ -141,8 +141,11 @@ class Setups:
 
 
 def _files(settings: config.Scenes) -> Mapping[str, Path]:
-    """The files of vocabularies, by family."""
-    return {} if settings.tokenizers is None else found_in(settings.tokenizers)
+    """The files of vocabularies, by family. Raises ValueError, which names the setting."""
+    try:
+        return {} if settings.tokenizers is None else found_in(settings.tokenizers)
+    except Unreadable as fault:
+        raise ValueError(f"scenes.tokenizers: {fault}") from None
 
 
 def _bounds(settings: config.Config) -> Bounds:
