@@ -12,6 +12,12 @@ COMMON = frozenset(
     "что как это его она они был была было были для при или если уже ещё нет мне меня тебя вас нас вот так там тут где "
     "когда чтобы кто ему ней них под над без все всё тоже быть есть".split()
 )
+ASKING = frozenset(
+    "is of in to at by on it my we me an as be do he if no or so up us am does where why whom whose "
+    "кто где куда почему сколько какой какая какие каким какого каком чем чего чему чей чья кого кому на по о об из у за не ли "
+    "же бы до от во со ко".split()
+)
+"""Words of questions that tell nothing of the answer, beside the common ones."""
 REGISTERS: Mapping[Register, frozenset[str]] = {
     "logic": frozenset(
         "because therefore hence thus since implies means proves reason cause follows unless compare equals "

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from scenes.marks import COMMON
+from scenes.marks import ASKING, COMMON
 
 LONGEST = 64
 """Characters of a name with a digit; what follows is cut off."""
@@ -27,6 +27,7 @@ _MARKS = (
 _WORD = re.compile(rf"[\w{_MARKS}]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _DIGIT = re.compile(r"\d")
+_TELLING_NOTHING = COMMON | ASKING
 
 
 def counted(text: str) -> Counter[str]:
@@ -49,7 +50,9 @@ def _words(text: str) -> list[str]:
 
 
 def _tells(word: str) -> bool:
-    return word not in COMMON and (len(word) > 1 or word.isdigit() or _UNSPACED.match(word) is not None)
+    return word not in _TELLING_NOTHING and (
+        len(word) > 1 or word.isdigit() or _UNSPACED.match(word) is not None
+    )
 
 
 def _roots(word: str) -> Iterator[str]:

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenes.pieces import Turn
-from scenes.remembering import Message, Plan, Remembering, Said, tokens
+from scenes.ranking import Ranking
+from scenes.remembering import Message, Plan, Remembering, Said, remembered, tokens
 
 PLAN = Plan(keep=60, step=120, recall=200)
 
@@ -66,6 +67,19 @@ def test_a_question_that_is_asked_again_gets_nothing_twice():
     said = Remembering(Plan(keep=60, step=500, recall=200)).said(messages)
     lines = [line for text in said.recalled.values() for line in text.split("\n") if line.startswith("Δ")]
     assert len(lines) == len(set(lines)) > 0
+
+
+def test_a_long_message_about_something_else_brings_nothing_back():
+    asked = "Sort my photographs from Lisbon by month, leave blurred ones aside, then note every price tag seen there."
+    before = talk(24)
+    assert len(before) not in Remembering(PLAN).said([*before, user(asked)]).recalled
+
+
+def test_what_bears_on_a_question_far_less_than_the_best_stays_away():
+    memory = remembered([message.turn for message in talk(24)])
+    ranking = Ranking(memory.roots)
+    told = memory.recalled(ranking, "What does the glacier 12 cost?", (), 10_000)
+    assert 0 < len(told) < len(memory.scores(ranking, "What does the glacier 12 cost?"))
 
 
 def test_what_was_forbidden_is_always_told():
