@@ -1,0 +1,42 @@
+"""How often the passage with the answer is among those that fit so many tokens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from bench.recall.dialogues import Likeness
+from bench.recall.sets import Searched
+from scenes.focus import chosen
+from scenes.fusion import within
+from scenes.remembering import tokens
+
+RATIOS = (4, 7, 10)
+"""How many times fewer tokens than all passages have."""
+
+Keeps = Callable[[Searched, int], Sequence[int]]
+"""The places of the passages that stay, within a budget."""
+
+
+def first_passages(searched: Searched, budget: int) -> Sequence[int]:
+    return within(budget, range(len(searched.passages)), [*map(tokens, searched.passages)])
+
+
+def ours(searched: Searched, budget: int) -> Sequence[int]:
+    return chosen(searched.question, searched.passages, budget).places
+
+
+def with_vectors(likeness: Likeness) -> Keeps:
+    def keeps(searched: Searched, budget: int) -> Sequence[int]:
+        near = likeness(searched.question, searched.passages)
+        return chosen(searched.question, searched.passages, budget, near).places
+
+    return keeps
+
+
+METHODS: Mapping[str, Keeps] = {"first passages": first_passages, "ours (BM25)": ours}
+
+
+def kept(keeps: Keeps, searches: Sequence[Searched], ratio: int) -> float:
+    """The share of questions whose gold passage stays, in percent."""
+    return 100 * fmean(
+        each.gold in keeps(each, sum(map(tokens, each.passages)) // ratio) for each in searches
+    )
