@@ -1,6 +1,7 @@
 """The memory as the holders of keys use it: each has its own."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 
 from app.contracts import Caller
 from app.errors import ForbiddenMemory, NoStore, SceneMissing
+from app.forming import Former
 from app.memory.memory import Hit, Memory
 from app.memory.wanted import WantedScenes, WantedSearch
 from app.store.faults import StoreUnavailable
@@ -20,10 +22,13 @@ AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of something that was to be remembered: the scenes' ids in order, and how many were new."""
+    """What became of something that was to be remembered: the scenes' ids in order, how many were new, and how many were
+    made by which parser.
+    """
 
     ids: Sequence[str]
     new: int
+    parsers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,15 @@ class Archive:
     def __init__(self, memory: Memory | None) -> None:
         self._memory = memory
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._forming = asyncio.Lock()
 
-    async def keep(self, caller: Caller, wanted: WantedScenes) -> Kept:
-        """Raises BadRequest, TooLarge and MemoryFull."""
-        async with self._forming:
-            async with self._asked(caller) as memory:
-                first = await memory.count(caller.id, wanted.session) + 1
-            scenes, sources = await asyncio.to_thread(wanted.formed, caller, datetime.now(UTC), first)
-            async with self._asked(caller) as memory:
-                new = await memory.put(scenes, sources)
-        return Kept([scene.id for scene in scenes], new)
+    async def keep(self, caller: Caller, wanted: WantedScenes, former: Former) -> Kept:
+        """Raises BadRequest, TooLarge and MemoryFull, and what the former does."""
+        async with self._asked(caller) as memory:
+            first = await memory.count(caller.id, wanted.session) + 1
+        scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), first)
+        async with self._asked(caller) as memory:
+            new = await memory.put(scenes, wanted.sources(scenes))
+        return Kept([scene.id for scene in scenes], new, Counter(scene.parser for scene in scenes))
 
     async def search(self, caller: Caller, wanted: WantedSearch) -> Sequence[Hit]:
         """The best first."""

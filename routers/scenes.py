@@ -15,7 +15,7 @@ from app.contracts import Caller
 from app.errors import BadRequest
 from app.memory.wanted import WantedScenes, WantedSearch
 from routers import bodies
-from routers.calls import asked, failures
+from routers.calls import REFUSED, asked, failures
 from routers.visits import Visits
 from scenes.scene import Scene, write
 
@@ -43,6 +43,9 @@ class Ingested(BaseModel):
     scenes: int
     new: int = Field(description="Those that were not remembered already.")
     ids: list[str] = Field(description="Of all, in order.")
+    parsers: dict[str, int] = Field(
+        description="How many were made by what: `rules@1`, or `llm:` and a model's name."
+    )
 
 
 class Hit(BaseModel):
@@ -91,15 +94,21 @@ def _take(routes: APIRouter, visits: Visits, archive: Archive) -> None:
     @routes.post(
         "",
         response_model=Ingested,
-        responses=failures(400, 401, 403, 413, 415, 429, 503),
+        responses=failures(*REFUSED),
         openapi_extra=asked(WantedScenes),
     )
     async def ingest_scenes(request: Request) -> Response:
         """Make scenes of turns or of a document, and remember them with the words that they were made from."""
         async with visits.entered(request) as visit:
             wanted = await bodies.read(request, WantedScenes, bodies.MAX_TEXT_BYTES)
-            kept = await archive.keep(visit.caller, wanted)
-            told = Ingested(session=wanted.session, scenes=len(kept.ids), new=kept.new, ids=list(kept.ids))
+            kept = await archive.keep(visit.caller, wanted, visit.former(wanted.parser))
+            told = Ingested(
+                session=wanted.session,
+                scenes=len(kept.ids),
+                new=kept.new,
+                ids=list(kept.ids),
+                parsers=dict(kept.parsers),
+            )
             return visit.answer(told.model_dump())
 
     @routes.post(

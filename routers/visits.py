@@ -11,6 +11,7 @@ from fastapi import Request, Response
 
 from app.contracts import Call, Caller
 from app.errors import Failure, Internal, Stopping
+from app.forming import RULES, ByModel, Former
 from app.journal import Journal, Record
 from app.keys import Callers
 from app.operations import SCENES
@@ -29,6 +30,13 @@ class Visit:
     caller: Caller
     record: Record
     setup: Setup
+    journal: Journal
+
+    def former(self, model: str | None) -> Former:
+        """What makes scenes: rules, or this model, which is asked on behalf of who asks here."""
+        if model is None:
+            return RULES
+        return ByModel(model, self.setup.exchange, self.journal, self.caller, self.record.id)
 
     def answer(self, told: object) -> Response:
         """This as JSON."""
@@ -58,7 +66,7 @@ class Visits:
             with self.in_force.term as setup:
                 call = _call(record, caller)
                 async with setup.exchange.admitted(call, record):
-                    yield Visit(caller, record, setup)
+                    yield Visit(caller, record, setup, self.journal)
 
 
 @contextmanager

@@ -33,7 +33,11 @@ class Whose:
 
 def formed(turns: Sequence[Turn], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
     """The scenes of the turns, in order; they are numbered from `first` on."""
-    found = [piece for turn in turns for piece in pieces(turn)]
+    yield from grouped([piece for turn in turns for piece in pieces(turn)], whose, kind, first)
+
+
+def grouped(found: Sequence[Piece], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
+    """The same of turns that are cut already."""
     for number, group in enumerate(_groups(found), first):
         yield scene_of(group, whose, kind, number)
 

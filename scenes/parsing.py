@@ -111,17 +111,20 @@ class Shown:
         """What is asked of a chat model, together with `RESPONSE_FORMAT`."""
         return [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": self.text}]
 
-    def parsed(self, answer: bytes, whose: Whose, parser: str, kind: Kind = "dialogue") -> list[Scene]:
+    def parsed(
+        self, answer: bytes, whose: Whose, parser: str, kind: Kind = "dialogue", first: int = 1
+    ) -> list[Scene]:
         """The scenes that a model's answer (JSON as in `RESPONSE_FORMAT`) makes of what it was shown. Raises Unverified.
 
-        `parser` names the model, as `llm:<model>`.
+        `parser` names the model, as `llm:<model>`; they are numbered from `first` on.
         """
         try:
             said = _answer.decode(answer).scenes
         except msgspec.DecodeError as error:
-            raise Unverified(f"not the JSON that was asked for: {error}") from None
+            place = str(error).partition(" - at ")[2] or "its beginning"
+            raise Unverified(f"not the JSON that was asked for, at {place}") from None
         self._check(said)
-        return [self._scene(each, whose, parser, kind, number) for number, each in enumerate(said, 1)]
+        return [self._scene(each, whose, parser, kind, number) for number, each in enumerate(said, first)]
 
     def _check(self, said: Sequence[_Said]) -> None:
         following = 1
@@ -147,7 +150,7 @@ class Shown:
         before = sum(1 for each in self.sentences[: said.first - 1] for _ in facts(each.text))
         keep = {each - before - 1 for each in said.keep}
         if not keep <= set(range(len(scene.facts))):
-            raise Unverified(f"scenes[{number - 1}]: it must keep facts of its own")
+            raise Unverified(f"scenes that begin with sentence {said.first} must keep facts of their own")
         weight = round(1 / len(said.registers), 3) if said.registers else 0.0
         return msgspec.structs.replace(
             scene,

@@ -10,7 +10,8 @@ from app.config.settings import Settings
 from app.config.values import wrong
 from app.contracts import Caller
 from app.memory.memory import MOST_HITS, Source, Wanted
-from scenes.former import Whose, formed
+from app.wire import MAX_MODEL_LENGTH
+from scenes.former import Whose
 from scenes.pieces import Turn
 from scenes.scene import Kind, Scene, Trust, hash_of
 
@@ -51,6 +52,10 @@ class WantedScenes(Settings):
     kind: Kind | None = Field(default=None, description="`dialogue` for turns, `document` for a document")
     turns: Annotated[tuple[WantedTurn, ...], Field(max_length=MOST_TURNS)] | None = None
     document: WantedDocument | None = None
+    parser: Annotated[str, Field(min_length=1, max_length=MAX_MODEL_LENGTH)] | None = Field(
+        default=None,
+        description="a model that says what belongs together; null is by rules, as where its answer does not fit",
+    )
     expires_seconds: Annotated[int, Field(ge=1, le=MOST_SECONDS)] | None = Field(
         default=None, description="how long it is remembered; null is until it is deleted"
     )
@@ -69,15 +74,19 @@ class WantedScenes(Settings):
             return (Turn("", "tool", self.document.text, self.document.title),)
         return [Turn(each.agent, each.role, each.text, each.context) for each in self.turns or ()]
 
-    def formed(self, caller: Caller, now: datetime, first: int) -> tuple[Sequence[Scene], Sequence[Source]]:
-        """The scenes, numbered from `first` on, and the texts that they were made from."""
+    @property
+    def kind_of_all(self) -> Kind:
+        return self.kind or ("dialogue" if self.document is None else "document")
+
+    def whose(self, caller: Caller, now: datetime) -> Whose:
         until = None if self.expires_seconds is None else now + timedelta(seconds=self.expires_seconds)
-        whose = Whose(caller.id, self.session, _moment(now), None if until is None else _moment(until))
-        kind = self.kind or ("dialogue" if self.document is None else "document")
-        scenes = [*formed(self.said, whose, kind, first)]
+        return Whose(caller.id, self.session, _moment(now), None if until is None else _moment(until))
+
+    def sources(self, scenes: Sequence[Scene]) -> Sequence[Source]:
+        """The texts that these were made from."""
         used = {span.source for scene in scenes for span in scene.source}
         sources = {(hash_of(turn.text), turn.trust): turn.text for turn in self.said}
-        return scenes, [Source(name, text, trust) for (name, trust), text in sources.items() if name in used]
+        return [Source(name, text, trust) for (name, trust), text in sources.items() if name in used]
 
 
 class WantedSearch(Settings):

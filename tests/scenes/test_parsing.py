@@ -71,7 +71,7 @@ def test_numbers_become_scenes_and_every_word_is_copied_from_the_turns():
         (answer(scene(1, 3, 3)), "end before sentence 4"),
         (answer(scene(1, 6, 7)), "sentences of the scene"),
         (answer(scene(1, 7, 1)), "end before sentence 8"),
-        (answer(scene(1, 6, 1, keep=[5])), "facts of its own"),
+        (answer(scene(1, 6, 1, keep=[5])), "facts of their own"),
         (answer(scene(1, 6, 1, archetype="story")), "not the JSON"),
         (answer(scene(1, 6, 1, gist_text="It left on 2026-05-30.")), "not the JSON"),
         (answer(scene(1, 6, 1, tension=0)), "not the JSON"),

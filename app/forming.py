@@ -1,0 +1,114 @@
+"""What makes scenes of turns: rules, or a model, which answers with numbers alone."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import msgspec
+
+from app.contracts import Call, Caller
+from app.errors import Failure
+from app.exchange import Exchange
+from app.journal import Journal, Record
+from app.memory.wanted import WantedScenes
+from app.operations import CHAT
+from app.wire import Request
+from scenes.former import Whose, formed, grouped
+from scenes.parsing import RESPONSE_FORMAT, Shown, Unverified, shown
+from scenes.scene import Scene
+
+_log = logging.getLogger("hyperbridge")
+
+
+class Former(Protocol):
+    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
+        """The scenes of what is wanted, numbered from `first` on."""
+
+
+class Rules:
+    """By rules, in a thread, one after the other: each takes up to three seconds."""
+
+    def __init__(self) -> None:
+        self._alone = asyncio.Lock()
+
+    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
+        async with self._alone:
+            return await asyncio.to_thread(lambda: [*formed(wanted.said, whose, wanted.kind_of_all, first)])
+
+
+RULES = Rules()
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message = msgspec.field(default_factory=_Message)
+
+
+class _Answer(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class ByModel:
+    """By a model that the caller may use, asked as the caller would: limits count it, and the caller pays for it.
+
+    An answer that does not fit what was shown is let go, and rules stand in for that part.
+    """
+
+    model: str
+    exchange: Exchange
+    journal: Journal
+    caller: Caller
+    id: str
+
+    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
+        """Raises Failure where the model does not answer."""
+        scenes: list[Scene] = []
+        for part in await asyncio.to_thread(shown, wanted.said):
+            answer = await self._asked(part)
+            number = first + len(scenes)
+            try:
+                found = part.parsed(answer, whose, f"llm:{self.model}", wanted.kind_of_all, number)
+            except Unverified as fault:
+                _log.warning("scenes by rules, since the answer of %s does not fit: %s", self.model, fault)
+                found = [*grouped(part.sentences, whose, wanted.kind_of_all, number)]
+            scenes += found
+        return scenes
+
+    async def _asked(self, part: Shown) -> bytes:
+        """What the model says, b"" where it says nothing."""
+        body = {
+            "model": self.model,
+            "messages": part.messages(),
+            "response_format": RESPONSE_FORMAT,
+            "temperature": 0,
+        }
+        request = Request.parse(msgspec.json.encode(body), CHAT)
+        record = Record(self.id, CHAT, perf_counter())
+        record.caller = self.caller
+        now = asyncio.get_running_loop().time()
+        call = Call(self.id, CHAT, request, self.caller, (), now, user=self.caller.user or "")
+        with self.journal.writing(record):
+            try:
+                async with self.exchange.answer(call, record) as answer:
+                    return _content(await answer.read())
+            except Failure as failure:
+                record.failure = failure.alone()
+                raise
+
+
+def _content(body: bytes) -> bytes:
+    try:
+        choices = _answer.decode(body).choices
+    except msgspec.DecodeError:
+        return b""
+    return (choices[0].message.content or "").encode() if choices else b""
