@@ -8,6 +8,7 @@ import pytest
 from app.archive import Archive
 from app.contracts import Caller
 from app.errors import BadRequest, MemoryFull, NoStore, SceneMissing
+from app.forming import RULES
 from app.memory.memory import Bounds
 from app.memory.scene_table import SceneTable
 from app.memory.wanted import WantedScenes, WantedSearch
@@ -29,7 +30,7 @@ async def store(tmp_path) -> AsyncGenerator[Store]:
 async def test_a_database_that_does_not_answer_is_told_without_its_address():
     archive = Archive(SceneTable(Store("sqlite:////nowhere/secret.db").database))
     asked = (
-        archive.keep(ME, SAID),
+        archive.keep(ME, SAID, RULES),
         archive.search(ME, WantedSearch(query="lamp")),
         archive.scene(ME, NEVER),
         archive.original(ME, NEVER),
@@ -46,19 +47,19 @@ async def test_a_database_that_does_not_answer_is_told_without_its_address():
 
 async def test_a_memory_that_is_full_says_how_much_it_holds_and_keeps_what_it_has(store):
     archive = Archive(SceneTable(store.database, Bounds(scenes=1)))
-    kept = await archive.keep(ME, SAID)
+    kept = await archive.keep(ME, SAID, RULES)
     more = SAID.model_copy(update={"session": "t"})
     with pytest.raises(MemoryFull, match="holds 1 scenes"):
-        await archive.keep(ME, more)
+        await archive.keep(ME, more, RULES)
     assert (await archive.scene(ME, kept.ids[0])).gist == "The lamp is lit."
     await archive.forget(ME, kept.ids[0])
-    assert (await archive.keep(ME, more)).new == 1
+    assert (await archive.keep(ME, more, RULES)).new == 1
 
 
 async def test_questions_of_many_at_once_wait_for_each_other_and_all_are_answered(store):
     archive = Archive(SceneTable(store.database))
     sessions = [SAID.model_copy(update={"session": f"s{number}"}) for number in range(8)]
-    await asyncio.gather(*(archive.keep(ME, each) for each in sessions))
+    await asyncio.gather(*(archive.keep(ME, each, RULES) for each in sessions))
     found = await asyncio.gather(
         *(archive.search(ME, WantedSearch(query="lamp", session=f"s{number}")) for number in range(8))
     )
@@ -72,4 +73,4 @@ async def test_a_question_that_fails_leaves_its_place_to_the_next(store):
             await archive.forget(ME, NEVER)
         with pytest.raises(BadRequest):
             await archive.page(ME, "\0")
-    assert (await archive.keep(ME, SAID)).new == 1
+    assert (await archive.keep(ME, SAID, RULES)).new == 1
