@@ -57,6 +57,8 @@ class Vocabularies:
         self._held = held
         self._loaded: OrderedDict[str, Exact] = OrderedDict()
         self._lock = Lock()
+        self._reading = {family: Lock() for family in files}
+        """Who reads a file holds none up that counts with another one."""
 
     @property
     def families(self) -> Sequence[str]:
@@ -76,16 +78,33 @@ class Vocabularies:
             return tuple(_Family(each, self) for each in UNKNOWN)
         return ROUGH
 
+    def is_loaded(self, model: str) -> bool:
+        """Whether a model's tokens can be counted without a file being read."""
+        needed = (each.name for each in self.counters(model) if isinstance(each, _Family))
+        return all(name in self._loaded for name in needed)
+
     def exact(self, family: str) -> Exact:
         """A family's counter, read now where it is not in memory (0.1 to 0.3 s); raises Unreadable."""
+        found = self._used(family)
+        if found is not None:
+            return found
+        with self._reading[family]:
+            found = self._used(family)
+            return self._kept(family, _loaded(family, self._files[family])) if found is None else found
+
+    def _used(self, family: str) -> Exact | None:
         with self._lock:
             found = self._loaded.get(family)
-            if found is None:
-                found = self._loaded[family] = _loaded(family, self._files[family])
-                if len(self._loaded) > self._held:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(family)
+            if found is not None:
+                self._loaded.move_to_end(family)
             return found
+
+    def _kept(self, family: str, counter: Exact) -> Exact:
+        with self._lock:
+            self._loaded[family] = counter
+            if len(self._loaded) > self._held:
+                self._loaded.popitem(last=False)
+            return counter
 
 
 def found_in(directory: Path) -> Mapping[str, Path]:

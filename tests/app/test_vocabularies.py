@@ -1,6 +1,8 @@
 """A directory of vocabularies, and who counts with which."""
 
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -111,6 +113,31 @@ def test_several_threads_read_a_file_once():
 
     assert len(found) == 4
     assert len(set(map(id, found))) == 1
+
+
+def test_while_a_file_is_read_others_are_counted_with(tmp_path: Path):
+    path = tmp_path / "tokenizer.json"
+    os.mkfifo(path)
+    known = Vocabularies({**found_in(TOKENIZERS), "slow": path})
+    known.exact("cl100k")
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(known.exact, "slow")
+        with path.open("wb"):  # opened as soon as somebody reads it
+            other = threads.submit(known.exact, "cl100k").result(timeout=5)
+            assert other.count("hello world") == 2
+        with pytest.raises(Unreadable):
+            reading.result(timeout=5)
+
+
+def test_a_model_is_loaded_while_all_that_it_counts_with_is_in_memory():
+    known = Vocabularies(found_in(TOKENIZERS), held=1)
+    assert not known.is_loaded("gpt-4")
+    known.exact("cl100k")
+    assert known.is_loaded("gpt-4")
+    assert not known.is_loaded("zai-org/GLM-4.6")
+    known.exact("qwen")
+    assert not known.is_loaded("gpt-4")
+    assert Vocabularies().is_loaded("zai-org/GLM-4.6"), "the rough counters need no file"
 
 
 def test_a_broken_file_is_named_with_what_is_wrong(tmp_path: Path):
