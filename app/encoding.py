@@ -15,13 +15,13 @@ from app.ab import proofs
 from app.ab.proofs import Proofs
 from app.accounted import Accounting
 from app.codebooks import NOTHING, Codebooks, Held
-from app.codecs.focusing import focused
+from app.codecs.focusing import focused, is_marked, unmarked
 from app.codecs.identity import Identity
-from app.codecs.refusing import is_json, obstacle, stops
+from app.codecs.refusing import Wanted, is_json, obstacle
 from app.codecs.scenes import Said, Scenes
 from app.codecs.turns import Again, said_again
 from app.codecs.undoing import Undoing
-from app.codecs.vocabularies import Unreadable
+from app.codecs.vocabularies import Unreadable, Vocabularies
 from app.contracts import Call, Encoded, Layer, Route, Saving
 from app.errors import BadRequest
 from app.scene_metrics import SceneMetrics
@@ -30,16 +30,10 @@ from scenes.remembering import Remembering
 
 MOST_BYTES_ON_LOOP = 16 * 1024
 """A longer prompt is encoded in a thread, so that other calls go on meanwhile."""
-MOST_MEASURED = 2
-"""Prompts that are measured at once; while so many are, no other one is."""
+MOST_MEASURED = 1
+"""Prompts that are measured at once, fewer than threads; while so many are, no other one is."""
 
-MOST_MODELS = 1000
-"""Whose vocabularies are known to have been read; a client may name models without end."""
-
-_ASKED = {
-    "prefill": "an assistant's message at the end",
-    "interface": "this interface, chat completions have them",
-}
+_ASKED = {"prefill": "an assistant's message at the end"}
 _REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
@@ -76,13 +70,12 @@ class Threads:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A prompt that is to be said on a route, how far, and whether with the conversation's codebook."""
+    """A prompt that is to be said on a route, and how far."""
 
     call: Call
     route: Route
     request: Request
     layer: Layer
-    with_book: bool = True
 
 
 class Encoding:
@@ -96,42 +89,42 @@ class Encoding:
         threads: "Threads",
         metrics: SceneMetrics,
         *,
+        vocabularies: Vocabularies,
         books: Codebooks | None = None,
     ) -> None:
         """Raises ConfigError where the file of proofs is none."""
         self._scenes = scenes
+        self._vocabularies = vocabularies
         self._remembering = remembering
         self._proofs = Proofs() if settings.proofs is None else proofs.read(settings.proofs)
         self._layer = settings.layer
         self._sample = settings.sample
         self._strict = settings.strict
         self._focus_tokens = settings.focus_tokens
-        self._counted: set[str] = set()
         self._threads = threads
         self._metrics = metrics
         self._books = books
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
+        if call.operation.dialect == "plain":
+            return Encoded(request, _IDENTITY)
         layer = self.layer_of(call, route)
-        if layer == "off":
-            return Encoded(request, _IDENTITY)
-        if layer == "shadow":
-            if self._sample and random.random() < self._sample:  # noqa: S311 - a sample
+        if layer in {"off", "shadow"}:
+            if layer == "shadow" and self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(_Asked(call, route, request, layer)))
-            return Encoded(request, _IDENTITY)
+            return Encoded((await self._again(request, layer)).request, _IDENTITY)
         said = await self.tried(call, route, request, layer)
-        self._metrics.sent(said.saving)
-        undoing = Undoing(said.phrases, is_json(request.members)) if said.phrases else None
+        wanted = Wanted(request.members, route.defaults)
+        undoing = Undoing(said.phrases, is_json(wanted)) if said.phrases else None
         return Encoded(said.request, Accounting(said.saving, call.operation.dialect, undoing), said.saving)
 
     async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Said:
         """What becomes of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
-        why = "" if layer == "safe" else obstacle(call.operation, request.members)
-        again = await self._again(request, layer) if why != "interface" else Again(request)
-        said, stopped = await self._unstopped(_Asked(call, route, again.request, "safe" if why else layer))
-        why = why or stopped
-        if why and self._strict:
+        why = "" if layer == "safe" else obstacle(call.operation, Wanted(request.members, route.defaults))
+        if self._strict and why not in {"", "interface"}:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
+        again = await self._again(request, "safe" if why == "interface" else layer)
+        said = await self._said(_Asked(call, route, again.request, "safe" if why else layer))
         return replace(said, saving=replace(_together(said.saving, again, why), layer=layer))
 
     def layer_of(self, call: Call, route: Route) -> Layer:
@@ -142,43 +135,32 @@ class Encoding:
         return next((each for each in _PROVED if self._proofs.allow(route.model, each)), "shadow")
 
     async def _again(self, request: Request, layer: Layer) -> Again:
-        """The request with what bears on its questions, in the layers that leave something out."""
-        if layer not in {"scenes", "focus"}:
+        """The request without what leaves it in this layer, with what bears on its questions; in a thread where it is long."""
+        if layer not in {"scenes", "focus"} and not is_marked(request):
             return Again(request)
         if len(request.members.body) <= MOST_BYTES_ON_LOOP:
             return self._left(request, layer)
         return await self._threads.run(lambda: self._left(request, layer))
 
     def _left(self, request: Request, layer: Layer) -> Again:
-        again = said_again(request, self._remembering)
-        if layer == "scenes":
-            return again
-        focus = focused(again.request, self._focus_tokens)
+        """Passages leave first: what a question recalls is no part of the question that they are chosen for."""
+        focus = focused(request, self._focus_tokens) if layer == "focus" else Again(request)
+        plain = unmarked(focus.request)
+        again = said_again(plain, self._remembering) if layer in {"scenes", "focus"} else Again(plain)
         return Again(
-            focus.request,
+            again.request,
             (*again.forms, *focus.forms),
             again.before + focus.before,
             again.after + focus.after,
             again.why,
         )
 
-    async def _unstopped(self, asked: _Asked) -> tuple[Said, str]:
-        """What is said without codes whose phrases may complete a stop string, and why that is less than the layer has."""
-        said, why = await self._said(asked), ""
-        while said.phrases and stops(asked.request.members, said.phrases.values()):
-            asked = replace(asked, layer="safe") if said.book is None else replace(asked, with_book=False)
-            said, why = await self._said(asked), "stop"
-        return said, why
-
     async def _said(self, asked: _Asked) -> Said:
         """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
-        model = asked.route.model
-        if len(asked.request.members.body) <= MOST_BYTES_ON_LOOP and model in self._counted:
+        is_short = len(asked.request.members.body) <= MOST_BYTES_ON_LOOP
+        if is_short and self._vocabularies.is_loaded(asked.route.model):
             return self._timed(asked)
-        said = await self._threads.run(lambda: self._timed(asked))
-        if len(self._counted) < MOST_MODELS:
-            self._counted.add(model)
-        return said
+        return await self._threads.run(lambda: self._timed(asked))
 
     def _timed(self, asked: _Asked) -> Said:
         began = perf_counter()
@@ -194,7 +176,7 @@ class Encoding:
     def _held(self, asked: _Asked) -> Held:
         """The conversation's codebook, where what is asked may have codes."""
         may_have_codes = asked.layer != "safe" and asked.call.operation.dialect == "chat"
-        if self._books is None or not asked.with_book or not may_have_codes:
+        if self._books is None or not may_have_codes:
             return NOTHING
         return self._books.of(asked.call, asked.route)
 

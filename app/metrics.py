@@ -186,6 +186,8 @@ class Metrics:
     def read(self, record: Record) -> None:
         """Count a closed record."""
         self._choices.read(record)
+        if record.saving is not None:
+            self.scenes.sent(record.saving)
         if record.decision is not None and record.decision.target:
             name = record.attempts[0].route.alias if record.attempts else record.model
             self.splits.count(name, record.decision.target)

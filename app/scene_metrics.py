@@ -29,7 +29,7 @@ class SceneMetrics:
         )  # fmt: skip
 
     def sent(self, saving: Saving) -> None:
-        """A prompt went out encoded, with less than its layer has where that was refused."""
+        """A prompt that was answered had gone out encoded, with less than its layer has where that was refused."""
         if saving.why:
             self._refusals.labels(saving.why).inc()
         self._count(saving, "yes")

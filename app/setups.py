@@ -118,7 +118,15 @@ class Setups:
         memory = settings.memory
         plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
         remembering = Remembering(plan)
-        return Encoding(scenes, settings, remembering, self._threads, self._metrics.scenes, books=books)
+        return Encoding(
+            scenes,
+            settings,
+            remembering,
+            self._threads,
+            self._metrics.scenes,
+            vocabularies=vocabularies,
+            books=books,
+        )
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

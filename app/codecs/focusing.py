@@ -18,6 +18,10 @@ TAG = "hyperbridge"
 CONTEXT = "context"
 _MARK = b'"hyperbridge"'
 
+_HOLDERS = ("messages", "input")
+_DEEPEST = 6
+"""Arrays and objects within each other where marks may stand: parts of a tool's result within a part of a message."""
+
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -56,6 +60,40 @@ def focused(request: Request, budget_tokens: int) -> Again:
     before, after = sum(each.before for each in found), sum(each.after for each in found)
     forms = ("focus",) if after < before else ()
     return Again(replace(request, members=Members.of(body)), forms, before, after)
+
+
+def is_marked(request: Request) -> bool:
+    """Whether there may be passages in it."""
+    return _MARK in request.members.body
+
+
+def unmarked(request: Request) -> Request:
+    """The request without the marks of passages, which no upstream knows; every other value as it was."""
+    if not is_marked(request):
+        return request
+    raws = {name: request.members.raw(name) or b"" for name in _HOLDERS}
+    changed = {name: _plain(raw, _DEEPEST) for name, raw in raws.items() if _MARK in raw}
+    return replace(request, members=request.members.changed(changed)) if changed else request
+
+
+def _plain(raw: bytes, depth: int) -> bytes:
+    """A message or a part, or an array of them, without marks; as it was where it is nothing of these."""
+    if _MARK not in raw or not depth:
+        return raw
+    try:
+        if raw.startswith(b"["):
+            return _array([_plain(bytes(each), depth - 1) for each in _raws.decode(raw)])
+        return _plain_object(raw, depth) if raw.startswith(b"{") else raw
+    except (BadRequest, msgspec.DecodeError):  # a member is there twice: its upstream will judge
+        return raw
+
+
+def _plain_object(raw: bytes, depth: int) -> bytes:
+    members = Members.of(raw)
+    if members.has(TAG):
+        members = members.without({TAG})
+    content = members.raw("content")
+    return members.body if content is None else members.replaced({"content": _plain(content, depth - 1)})
 
 
 def _message(raw: bytes, budget_tokens: int) -> _Focused:

@@ -1,20 +1,39 @@
 """Why a prompt gets no codes: what the client asks for would not agree with an answer whose codes are undone. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from app.operations import Operation
 from app.wire import Members
-from scenes.decoding import may_stop
 
 _ABSENT = frozenset((None, b"null", b"false"))
+_NO_STOP = frozenset((None, b"null", b'""', b"[]"))
+_SPACE = b" \t\r\n"
 
 
-def _is_prefill(members: Members) -> bool:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an upstream is asked for: the client's members, and a route's `defaults` that it says nothing about."""
+
+    members: Members
+    defaults: Mapping[str, bytes]
+
+    def raw(self, name: str) -> bytes | None:
+        """A member's JSON text."""
+        return self.members.raw(name) if self.members.has(name) else self.defaults.get(name)
+
+
+def _is_prefill(wanted: Wanted) -> bool:
     """The assistant's own words end the prompt: the answer goes on within them."""
-    raw = members.raw("messages") or b""
+    raw = wanted.raw("messages") or b""
     return bool(raw) and _last_role(raw) == "assistant"
+
+
+def _stops(wanted: Wanted) -> bool:
+    raw = wanted.raw("stop")
+    return raw is not None and raw.translate(None, _SPACE) not in _NO_STOP
 
 
 class _Message(msgspec.Struct):
@@ -32,39 +51,48 @@ def _last_role(messages: bytes) -> str:
     return found[-1].role if found else ""
 
 
-def _is_set(name: str) -> Callable[[Members], bool]:
-    return lambda members: members.raw(name) not in _ABSENT
+def _is_set(name: str) -> Callable[[Wanted], bool]:
+    return lambda wanted: wanted.raw(name) not in _ABSENT
 
 
-_OBSTACLES: Mapping[str, Callable[[Members], bool]] = {
+_OBSTACLES: Mapping[str, Callable[[Wanted], bool]] = {
     "logprobs": _is_set("logprobs"),
     "prediction": _is_set("prediction"),
-    "prefill": lambda members: _is_set("continue_final_message")(members) or _is_prefill(members),
+    "prefill": lambda wanted: _is_set("continue_final_message")(wanted) or _is_prefill(wanted),
+    "stop": _stops,
 }
-"""By reason. Tokens that are told one by one, words that shall come as they are, and an answer that goes on within its
-prompt do not agree with codes.
+"""By reason. Tokens that are told one by one, words that shall come as they are, an answer that goes on within its prompt, and
+strings that end it, which upstreams look for among codes, do not agree with them. Each is known from a conversation's first
+turn on, whatever phrases later ones bring: its beginning stays.
 """
 
 
-def obstacle(operation: Operation, members: Members) -> str:
+def obstacle(operation: Operation, wanted: Wanted) -> str:
     """Why this request gets no codes; "" where it may have some. A reason is one word, a label of metrics."""
     if operation.dialect != "chat":
         return "interface"
-    return next((reason for reason, is_there in _OBSTACLES.items() if is_there(members)), "")
+    return next((reason for reason, is_there in _OBSTACLES.items() if is_there(wanted)), "")
 
 
-def stops(members: Members, phrases: Iterable[str]) -> bool:
-    """Whether a stop string could be completed by one of these phrases: upstreams look for it among the codes."""
-    asked = members.value("stop")
-    strings = [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []
-    return may_stop(phrases, [each for each in strings if isinstance(each, str)])
+class _Format(msgspec.Struct):
+    type: str = ""
 
 
-def is_json(members: Members) -> bool:
+_format = msgspec.json.Decoder(_Format | None)
+
+
+def is_json(wanted: Wanted) -> bool:
     """Whether the answer's content is to be one JSON document."""
-    asked = members.value("response_format")
-    wanted = asked.get("type") if isinstance(asked, dict) else None
-    return wanted in {"json_object", "json_schema"} or any(_is_set(name)(members) for name in _JSON)
+    has_type = _type(wanted.raw("response_format") or b"null") in {"json_object", "json_schema"}
+    return has_type or any(_is_set(name)(wanted) for name in _JSON)
+
+
+def _type(response_format: bytes) -> str:
+    try:
+        found = _format.decode(response_format)
+    except msgspec.DecodeError:
+        return ""
+    return found.type if found else ""
 
 
 _JSON = ("guided_json", "structured_outputs", "json_schema")

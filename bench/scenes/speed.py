@@ -160,6 +160,7 @@ def _passing(gateway: Gateway, family: str) -> Mapping[str, Work]:
             Remembering(Plan()),
             Threads(),
             SceneMetrics(CollectorRegistry()),
+            vocabularies=gateway.vocabularies,
         )
         works[name] = Work(_often(partial(_drive, encoding, call, route), CALLS), CALLS, time.thread_time_ns)
     return works

@@ -280,6 +280,54 @@ models: {{plain: twin/plain}}
         assert "safe" in answer.json()["error"]["message"]
 
 
+async def test_what_defaults_set_keeps_codes_away_as_what_a_client_asks(upstream, tmp_path, sent):
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}}}
+scenes: {{layer: codebook}}
+models: {{plain: {{upstream: twin, model: plain, defaults: {{stop: [warehouse]}}}}}}
+"""
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        answer = await client.post(CHAT, json={"model": "plain", "messages": talk(AGAIN)})
+    assert answer.headers["x-hyperbridge-scenes"].endswith("refused=stop")
+    assert not sent()[-1]["content"].startswith("[codes")
+
+
+async def test_strict_refuses_no_call_to_an_interface_without_codes(upstream, tmp_path):
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}", speaks: [chat, messages, embeddings, tokenize]}}}}
+scenes: {{layer: codebook, strict: true}}
+models: {{plain: twin/plain}}
+"""
+    said = {"max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+        for path, body in (
+            ("/v1/embeddings", {"input": "x"}),
+            ("/v1/messages", said),
+            ("/tokenize", {"prompt": "x"}),
+        ):
+            answer = await client.post(path, json={"model": "plain", **body})
+            assert answer.status_code == 200, answer.text
+
+
+async def test_what_was_saved_is_counted_once_of_the_attempt_that_answered(upstream, tmp_path):
+    broken = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+    async with raw_server(answering(broken)) as port:
+        yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}, broken: {{kind: openai, url: "http://127.0.0.1:{port}/v1"}}}}
+scenes: {{layer: safe}}
+models:
+  whole: {{upstream: broken, model: x, attempts: 2, fallbacks: [{{to: plain}}]}}
+  plain: twin/plain
+  gone: {{upstream: broken, model: x, attempts: 1}}
+"""
+        async with gateway_of(yaml, tmp_path) as gateway, httpx.AsyncClient(base_url=gateway.url) as client:
+            gone = await client.post(CHAT, json={"model": "gone", "messages": talk(RESULT)})
+            answer = await client.post(CHAT, json={"model": "whole", "messages": talk(RESULT)})
+            metrics = (await client.get("/metrics")).text
+    assert (gone.status_code, answer.status_code) == (502, 200)
+    assert 'hyperbridge_scene_parts_total{form="table",layer="safe",sent="yes"} 1.0' in metrics
+
+
 async def test_the_log_says_what_was_saved_and_nothing_of_what_was_said(client, gateway):
     await client.post(CHAT, json={"model": "short", "messages": talk(RESULT)})
 
