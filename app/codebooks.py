@@ -105,14 +105,22 @@ class Codebooks:
         self._epochs = epochs
 
     def of(self, call: Call, route: Route) -> Held:
-        """What the call's conversation has with this route. Raises Unreadable."""
-        named = conversation(call)
-        key = (named, route.alias, route.upstream, route.model)
-        held = self._epochs.of(key) if named else None
+        """What the call's conversation has with this route, from here on. Raises Unreadable."""
+        key, held = _key(call, route), self.seen(call, route)
+        return held if key is None or held is NOTHING else self._epochs.begin(key, held)
+
+    def seen(self, call: Call, route: Route) -> Held:
+        """What it has, or would begin with now. Raises Unreadable."""
+        key = _key(call, route)
+        held = None if key is None else self._epochs.of(key)
         if held is not None:
             return held
         book = self._named.get(route.codebook)
         if book is None:
             return NOTHING
-        held = Held(book) if self._worth.of(book, route) else Held(why="legend")
-        return self._epochs.begin(key, held) if named else held
+        return Held(book) if self._worth.of(book, route) else Held(why="legend")
+
+
+def _key(call: Call, route: Route) -> Conversation | None:
+    named = conversation(call)
+    return (named, route.alias, route.upstream, route.model) if named else None

@@ -70,12 +70,19 @@ class Threads:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A prompt that is to be said on a route, and how far."""
+    """A prompt that is to be said on a route, how far, and whether its conversation begins with that."""
 
     call: Call
     route: Route
     request: Request
     layer: Layer
+    begins: bool = False
+
+    @property
+    def why(self) -> str:
+        """Why it has no codes, whatever its layer has; "" where it may have some."""
+        wanted = Wanted(self.request.members, self.route.defaults)
+        return "" if self.layer == "safe" else obstacle(self.call.operation, wanted)
 
 
 class Encoding:
@@ -113,18 +120,21 @@ class Encoding:
             if layer == "shadow" and self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(_Asked(call, route, request, layer)))
             return Encoded((await self._again(request, layer)).request, _IDENTITY)
-        said = await self.tried(call, route, request, layer)
+        said = await self._tried(_Asked(call, route, request, layer, begins=True))
         wanted = Wanted(request.members, route.defaults)
         undoing = Undoing(said.phrases, is_json(wanted)) if said.phrases else None
         return Encoded(said.request, Accounting(said.saving, call.operation.dialect, undoing), said.saving)
 
     async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Said:
-        """What becomes of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
-        why = "" if layer == "safe" else obstacle(call.operation, Wanted(request.members, route.defaults))
+        """What would become of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
+        return await self._tried(_Asked(call, route, request, layer))
+
+    async def _tried(self, asked: _Asked) -> Said:
+        request, layer, why = asked.request, asked.layer, asked.why
         if self._strict and why not in {"", "interface"}:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
         again = await self._again(request, "safe" if why == "interface" else layer)
-        said = await self._said(_Asked(call, route, again.request, "safe" if why else layer))
+        said = await self._said(replace(asked, request=again.request, layer="safe" if why else layer))
         return replace(said, saving=replace(_together(said.saving, again, why), layer=layer))
 
     def layer_of(self, call: Call, route: Route) -> Layer:
@@ -178,10 +188,10 @@ class Encoding:
         may_have_codes = asked.layer != "safe" and asked.call.operation.dialect == "chat"
         if self._books is None or not may_have_codes:
             return NOTHING
-        return self._books.of(asked.call, asked.route)
+        return (self._books.of if asked.begins else self._books.seen)(asked.call, asked.route)
 
     def _measure(self, asked: _Asked) -> None:
-        for layer in _MEASURED:
+        for layer in _MEASURED[:1] if asked.why else _MEASURED:
             self._metrics.measured(self._timed(replace(asked, layer=layer)).saving)
 
 

@@ -37,6 +37,13 @@ def test_a_conversation_goes_on_with_what_it_began_with_and_others_have_what_is_
     assert books(None, epochs).of(call(asking("A third one")), ROUTE) is NOTHING
 
 
+def test_what_is_only_looked_at_begins_no_conversation():
+    epochs = Epochs()
+    assert books(BOOK, epochs).seen(HELLO, ROUTE) == Held(BOOK)
+    assert books(LATER, epochs).of(HELLO, ROUTE) == Held(LATER)
+    assert books(OTHER, epochs).seen(HELLO, ROUTE) == Held(LATER)
+
+
 def test_another_model_is_another_conversation():
     epochs = Epochs()
     books(BOOK, epochs).of(HELLO, ROUTE)

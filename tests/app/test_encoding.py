@@ -28,12 +28,14 @@ FIRST, LATER = repeated(5), repeated(6).replace("warehouse", "storehouse OslO")
 ROUTE = Route("u", "m", "alias", "test")
 
 
-def encoding(**settings: Any) -> Encoding:
+def encoding(
+    threads: Threads | None = None, registry: CollectorRegistry | None = None, **settings: Any
+) -> Encoding:
     wanted, vocabularies = config.Scenes(**settings), Vocabularies()
     scenes = Scenes(Encodings(wanted, vocabularies).of, Memo(10_000_000))
-    metrics = SceneMetrics(CollectorRegistry())
+    metrics = SceneMetrics(registry or CollectorRegistry())
     remembering = Remembering(Plan())
-    return Encoding(scenes, wanted, remembering, Threads(), metrics, vocabularies=vocabularies)
+    return Encoding(scenes, wanted, remembering, threads or Threads(), metrics, vocabularies=vocabularies)
 
 
 def said(
@@ -117,6 +119,18 @@ def test_strict_refuses_no_interface(operation, body):
 def test_strict_refuses_stop_strings():
     with pytest.raises(BadRequest, match="stop"):
         said(chat(stop=["x"]), strict=True)
+
+
+@pytest.mark.parametrize(("stop", "layers"), [(None, ["codebook", "safe"]), ("x", ["safe"])])
+def test_what_codes_would_save_is_measured_of_calls_that_may_have_some(stop, layers):
+    threads, registry = Threads(), CollectorRegistry()
+    asked = call(chat(tool(FIRST), stop=stop))
+    asyncio.run(encoding(threads, registry, sample=1.0).encode(asked, ROUTE, asked.request))
+    threads._pool.shutdown(wait=True)
+    name, found = "hyperbridge_scene_seconds_count", {"sent": "no"}
+    assert [
+        layer for layer in ("codebook", "safe") if registry.get_sample_value(name, {"layer": layer, **found})
+    ] == layers
 
 
 def marked(text: str) -> dict[str, object]:

@@ -189,6 +189,9 @@ async def test_a_conversation_keeps_the_version_that_it_began_with(client, sent,
     named = {"hyperbridge": {"conversation": "old"}}
     await ask(client, talk(log(1)), **named)
     before = sent()
+    tried = {"hyperbridge": {"conversation": "tried"}, "model": "coded", "messages": talk(log(1))}
+    dry = await client.post("/v1/scenes/encode", json=tried)
+    assert dry.json()["legend"] == BOOK.phrases
     swap(tmp_path / "shop.json", LATER.to_json())
 
     async def new_ones_have_the_later() -> bool:
@@ -199,6 +202,8 @@ async def test_a_conversation_keeps_the_version_that_it_began_with(client, sent,
     old = await ask(client, talk(log(1), log(2)), **named)
     assert sent()[: len(before)] == before
     assert old.json()["hyperbridge"]["scenes"]["epoch"] == BOOK.digest[:12]
+    await ask(client, talk(log(1)), hyperbridge=tried["hyperbridge"])
+    assert LATER.legend in sent()[0]["content"], "a dry run begins no conversation"
     await ask(client, talk(log(1)))
     assert LATER.legend in sent()[0]["content"]
     assert decoded(sent()[-1]["content"], LATER) == log(1)
