@@ -6,7 +6,7 @@ its answer. What a scene says about its source (agent, tension, gist) is cut out
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -33,21 +33,29 @@ class Whose:
 
 def formed(turns: Sequence[Turn], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
     """The scenes of the turns, in order; they are numbered from `first` on."""
-    yield from grouped([piece for turn in turns for piece in pieces(turn)], whose, kind, first)
+    yield from grouped((piece for turn in turns for piece in pieces(turn)), whose, kind, first)
 
 
-def grouped(found: Sequence[Piece], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
+def grouped(found: Iterable[Piece], whose: Whose, kind: Kind = "dialogue", first: int = 1) -> Iterator[Scene]:
     """The same of turns that are cut already."""
-    for number, group in enumerate(_groups(found), first):
+    for number, group in enumerate(groups(found), first):
         yield scene_of(group, whose, kind, number)
 
 
 def text_of(scene: Scene, sources: Mapping[str, str]) -> str:
-    """What a scene was made of, from its sources by their hashes; KeyError where one is gone."""
-    return "\n".join(sources[span.source][span.start : span.end] for span in scene.source)
+    """What a scene was made of, from its sources by their hashes, a line end between what does not touch there.
+
+    KeyError where a source is gone.
+    """
+    parts = list[str]()
+    for before, span in zip((None, *scene.source), scene.source, strict=False):
+        touches = before is None or (before.source, before.end) == (span.source, span.start)
+        parts += ("" if touches else "\n", sources[span.source][span.start : span.end])
+    return "".join(parts)
 
 
-def _groups(found: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+def groups(found: Iterable[Piece]) -> Iterator[Sequence[Piece]]:
+    """What belongs together, by rules."""
     group: list[Piece] = []
     for piece in found:
         if group and _parts(group, piece):

@@ -8,13 +8,14 @@ not fit is refused whole: the rules of `scenes.former` stand in then.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, Any, get_args
 
 import msgspec
 
 from scenes.facts import facts
 from scenes.former import Whose, cut, scene_of
-from scenes.pieces import MOST_CHARACTERS, SENTENCE, Piece, Turn, roots
+from scenes.pieces import MOST_CHARACTERS, Piece, Turn, piece, sentences
 from scenes.scene import Archetype, Kind, Register, Scene
 
 INSTRUCTION = (
@@ -124,7 +125,16 @@ class Shown:
             place = str(error).partition(" - at ")[2] or "its beginning"
             raise Unverified(f"not the JSON that was asked for, at {place}") from None
         self._check(said)
-        return [self._scene(each, whose, parser, kind, number) for number, each in enumerate(said, first)]
+        before = [0, *accumulate(sum(1 for _ in facts(each.text)) for each in self.sentences)]
+        return [
+            self._scene(
+                each, before[each.first - 1], scene_of(self._group(each), whose, kind, number), parser
+            )
+            for number, each in enumerate(said, first)
+        ]
+
+    def _group(self, said: _Said) -> Sequence[Piece]:
+        return self.sentences[said.first - 1 : said.last]
 
     def _check(self, said: Sequence[_Said]) -> None:
         following = 1
@@ -135,19 +145,14 @@ class Shown:
             inside = range(each.first, each.last + 1)
             if each.gist not in inside or (each.tension or each.first) not in inside:
                 raise Unverified(f"{where}: gist and tension must be sentences of the scene")
-            if (
-                sum(piece.size for piece in self.sentences[each.first - 1 : each.last])
-                > MOST_SCENE_CHARACTERS
-            ):
+            if sum(piece.size for piece in self._group(each)) > MOST_SCENE_CHARACTERS:
                 raise Unverified(f"{where} has more than {MOST_SCENE_CHARACTERS} characters")
             following = each.last + 1
         if following != len(self.sentences) + 1:
             raise Unverified(f"the scenes end before sentence {following}, of {len(self.sentences)}")
 
-    def _scene(self, said: _Said, whose: Whose, parser: str, kind: Kind, number: int) -> Scene:
-        group = self.sentences[said.first - 1 : said.last]
-        scene = scene_of(group, whose, kind, number)
-        before = sum(1 for each in self.sentences[: said.first - 1] for _ in facts(each.text))
+    def _scene(self, said: _Said, before: int, scene: Scene, parser: str) -> Scene:
+        """The scene by rules with what was said of it; `before` are the facts before it."""
         keep = {each - before - 1 for each in said.keep}
         if not keep <= set(range(len(scene.facts))):
             raise Unverified(f"scenes that begin with sentence {said.first} must keep facts of their own")
@@ -171,13 +176,11 @@ class Shown:
 
 def shown(turns: Sequence[Turn]) -> list[Shown]:
     """The turns as a model is shown them, in parts of at most `MOST_SENTENCES`."""
-    sentences = [sentence for turn in turns for sentence in _sentences(turn)]
-    return [
-        Shown(sentences[start : start + MOST_SENTENCES]) for start in range(0, len(sentences), MOST_SENTENCES)
-    ]
+    found = [sentence for turn in turns for sentence in _sentences(turn)]
+    return [Shown(found[start : start + MOST_SENTENCES]) for start in range(0, len(found), MOST_SENTENCES)]
 
 
 def _sentences(turn: Turn) -> Iterator[Piece]:
-    for found in SENTENCE.finditer(turn.text):
-        if found[0].strip():
-            yield Piece(turn, found.start(), found.end(), roots(found[0]))
+    for start, end in sentences(turn.text):
+        if turn.text[start:end].strip():
+            yield piece(turn, start, end)

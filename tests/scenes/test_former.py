@@ -1,6 +1,9 @@
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenes.facts import counted
 from scenes.former import Whose, formed, registers, text_of
 from scenes.pieces import MOST_CHARACTERS, Turn
 from scenes.scene import hash_of, read, write
@@ -68,3 +71,26 @@ def test_scenes_hold_all_that_was_said_word_for_word(turns):
 def test_no_scene_grows_above_its_bound(turns):
     for scene in formed(turns, WHOSE):
         assert sum(span.end - span.start for span in scene.source) <= MOST_CHARACTERS
+
+
+FACTUAL = st.lists(
+    st.sampled_from([
+        *("Pay 4.25 euros for v2.4.1 until 12.05.2026.", "See https://a.example/x.y?z=1.", 'She said "No. Never!" twice.'),
+        *("Never deploy version 2.4.1 to prod-7!", "in `a.b. c` and /etc/x.d/y.conf", "at 10:00\n", "45 €", "\n", "it does", "?!"),
+    ]),
+    max_size=120,
+).map(" ".join)  # fmt: skip
+
+
+@given(st.lists(FACTUAL, max_size=4))
+def test_what_is_cut_into_scenes_has_the_facts_that_it_had(texts):
+    turns = [Turn("Ann", "user", text) for text in texts]
+    told = Counter((fact.kind, fact.text) for scene in formed(turns, WHOSE) for fact in scene.facts)
+    assert told == sum((counted(text) for text in texts), Counter())
+
+
+def test_a_text_without_a_sentences_end_is_cut_between_words_and_never_within_a_number():
+    text = " ".join(f"item {number}.{number + 1}" for number in range(1000, 1200))
+    told = [text_of(scene, {hash_of(text): text}) for scene in formed([Turn("Ann", "user", text)], WHOSE)]
+    assert "".join(told) == text
+    assert [word for part in told for word in part.split()] == text.split()
