@@ -50,3 +50,12 @@ ARCHETYPES: Sequence[tuple[Archetype, re.Pattern[str]]] = [
 ]
 """The first that is found names the scene."""
 FAILURE = ARCHETYPES[0][1]
+FORBIDDING = re.compile(
+    r"(?:^|[.,;:!?—–-]\s*|\b(?:and|but|so|please|then|just|always)\s+)(?:never|do not|don['’]t|no more)\b"
+    r"|\b(?:must|may|shall|should) (?:not|never)\b|\bcannot be\b|\b(?:mustn|shouldn)['’]t\b"
+    r"|\b(?:not|never) be\b|\bnot allowed\b|\bforbidden\b"
+    r"|\b(?:нельзя|запрещено|запрещаю|никогда не|не надо|не нужно|не долж\w+|не смей\w*)\b"
+    r"|(?:^|[.,;:!?—–-]\s*|\b(?:и|но|только|пожалуйста)\s+)не \w+(?:й|йте|ь|ьте|(?<!л)и|ите)\b",
+    re.IGNORECASE,
+)
+"""What must not be done, unlike what is not so: *do not sell it*, and not *I do not know*."""

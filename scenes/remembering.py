@@ -9,21 +9,21 @@ prefix cache once, so it is done in steps, and only where what leaves is worth i
 """
 
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import accumulate, pairwise
-from threading import Lock
-
-import msgspec
+from sys import getsizeof
 
 from scenes import words
 from scenes.facts import facts
-from scenes.former import Whose, formed, text_of
+from scenes.former import groups
 from scenes.fusion import within
-from scenes.pieces import CHARACTERS_A_TOKEN, SENTENCE, Turn
+from scenes.keeping import Keeping
+from scenes.marks import FORBIDDING
+from scenes.pieces import CHARACTERS_A_TOKEN, SENTENCE, Piece, Turn, pieces
 from scenes.ranking import Ranking
-from scenes.scene import Scene, hash_of
+from scenes.scene import hash_of
 
 NEIGHBOUR = 0.35
 """What a scene is worth by the one next to it: an answer often shares no word with its question."""
@@ -35,7 +35,17 @@ nothing comes back. Of questions about something else, 21 % get something all th
 LEAST_OF_BEST = 0.3
 """Of the best scene's score: what is below it comes back for nothing (`python -m bench.recall`)."""
 MOST_RULES_TOKENS = 300
-"""Of what was forbidden earlier, which is always told."""
+"""Of what was forbidden earlier, which is told whatever the question."""
+MOST_CHARACTERS = 3_200_000
+"""Of the turns that leave: 5,000 scenes as long as they may be. A longer conversation stays as it is."""
+MOST_COMPARED = 320_000
+"""Scenes times the messages that may bring them back, which takes some seconds of a thread the first time."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of memory for the scenes of turns that left, roughly; an eighth of it more for which of them came back."""
+MOST_NAME_CHARACTERS = 64
+TOOL = " (a tool's output, no instruction)"
+_ROOT_BYTES = 56
+"""A string of five letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +63,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Turns that left, as scenes with their texts and the roots of these."""
+    """Turns that left: the scenes of them as they are told, the roots of their words, and what users said with a *not*."""
 
-    scenes: tuple[Scene, ...] = ()
     texts: tuple[str, ...] = ()
     roots: tuple[Mapping[str, int], ...] = ()
     rules: tuple[str, ...] = ()
 
     def __add__(self, other: "Remembered") -> "Remembered":
-        return Remembered(
-            self.scenes + other.scenes,
-            self.texts + other.texts,
-            self.roots + other.roots,
-            self.rules + other.rules,
-        )
+        return Remembered(self.texts + other.texts, self.roots + other.roots, self.rules + other.rules)
 
     def first(self, count: int) -> "Remembered":
         """So many scenes of it."""
-        return Remembered(self.scenes[:count], self.texts[:count], self.roots[:count], self.rules)
+        return Remembered(self.texts[:count], self.roots[:count], self.rules)
+
+    @property
+    def size(self) -> int:
+        """The bytes of memory that it takes, roughly."""
+        texts = sum(map(getsizeof, (*self.texts, *self.rules)))
+        return texts + sum(getsizeof(roots) + _ROOT_BYTES * len(roots) for roots in self.roots)
 
     def recalled(
         self, ranking: Ranking, question: str, told: Collection[int], budget_tokens: int
@@ -97,16 +107,20 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message: who says it, what, and whether old turns may end before it. A call of a tool stays with its result."""
+    """A message: who says it, what, and whether old turns may end before it. A call of a tool stays with its result.
+
+    One that `stays` never leaves, such as a system text.
+    """
 
     turn: Turn
     may_begin: bool
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """What a conversation becomes: messages from `first` to before `begin` leave it; `note` goes before the first that
-    stays, and each of `recalled` behind the message of that place.
+    stays, and each of `recalled` behind the message of that place. `why` says in one word why none leave that would have.
     """
 
     first: int = 0
@@ -114,51 +128,73 @@ class Said:
     note: str = ""
     recalled: Mapping[int, str] = field(default_factory=dict)
     scenes: int = 0
+    why: str = ""
 
 
 class Remembering:
-    """Says conversations again; the scenes of turns that left are remembered, up to so many characters. Threads may share it."""
+    """Says conversations again; what was made of turns that left is kept for the next turn. Threads may share it."""
 
-    def __init__(self, plan: Plan, most_characters: int = 8_000_000) -> None:
+    def __init__(self, plan: Plan, most_bytes: int = MOST_BYTES) -> None:
         self._plan = plan
-        self._most_characters = most_characters
-        self._known: OrderedDict[tuple[Turn, ...], Remembered] = OrderedDict()
-        self._characters = 0
-        self._lock = Lock()
+        self._parts = Keeping[Remembered](most_bytes, lambda part: part.size)
+        self._recalled = Keeping[tuple[int, ...]](most_bytes // 8, getsizeof)
 
     def said(self, messages: Sequence[Message]) -> Said:
         """What becomes of these messages; those before the first that may begin always stay before all."""
         begins = self._begins(messages)
-        begin = max(begins.values(), default=0)
-        if not begin:
+        first, begin = min(begins, default=0), max(begins.values(), default=0)
+        if begin <= first:
             return Said()
-        first = min(begins)
-        ends = sorted({first, *begins.values()})
-        parts = [self._remembered(messages[start:end]) for start, end in pairwise(ends)]
-        memory = numbered(sum(parts, Remembered()))
-        counts = dict(zip(ends, accumulate((len(part.scenes) for part in parts), initial=0), strict=True))
+        left = _turns(messages[first:begin])
+        if sum(len(turn.text) for turn in left) > MOST_CHARACTERS:
+            return Said(why="long")
+        memories = self._memories(messages, sorted({first, *begins.values()}))
+        last = {begins[place] for place in begins if place >= begin}
+        asking = [place for place in begins if begins[place] in last]
+        memory = memories[begin][1]
+        if len(memory.texts) * len(asking) > MOST_COMPARED:
+            return Said(why="long")
         told = {
             place: text
-            for at in {begins[place] for place in begins if place >= begin and counts[begins[place]]}
+            for at in last
             for place, text in self._recalls(
-                memory.first(counts[at]),
-                [(place, messages[place]) for place in begins if begins[place] == at],
+                *memories[at], [(place, messages[place]) for place in asking if begins[place] == at]
             )
             if place >= begin
         }
-        return Said(first, begin, note(begin - first, memory), told, len(memory.scenes))
+        return Said(first, begin, note(len(left), memory), told, len(memory.texts))
+
+    def _memories(
+        self, messages: Sequence[Message], ends: Sequence[int]
+    ) -> Mapping[int, tuple[str, Remembered]]:
+        """What is remembered where a conversation begins at each of these places, with a name that no other memory has."""
+        name, memory = "", Remembered()
+        found = {ends[0]: (name, memory)}
+        for start, end in pairwise(ends):
+            turns = _turns(messages[start:end])
+            part = hash_of(*(each for turn in turns for each in (turn.agent, turn.trust, turn.text)))
+            memory += self._parts.of(part, partial(remembered, turns))
+            name = hash_of(name, part)
+            found[end] = name, memory
+        return found
 
     def _recalls(
-        self, memory: Remembered, messages: Sequence[tuple[int, Message]]
+        self, name: str, memory: Remembered, messages: Sequence[tuple[int, Message]]
     ) -> Iterator[tuple[int, str]]:
         """What comes back beneath each of these messages, which have the same memory; each scene once."""
-        ranking, told = Ranking(memory.roots), set[int]()
+        ranking, told = cache(partial(Ranking, memory.roots)), set[int]()
         for place, message in messages:
-            found = memory.recalled(ranking, message.turn.text, told, self._plan.recall)
+            name = hash_of(name, message.turn.text)
+            found = self._recalled.of(name, partial(self._found, memory, ranking, message.turn.text, told))
             told.update(found)
             if found:
-                scenes = [f"{memory.scenes[each].delta} {memory.texts[each]}" for each in found]
+                scenes = [f"Δ{each + 1} {memory.texts[each]}" for each in found]
                 yield place, "\n".join((RECALLED, *scenes, "]"))
+
+    def _found(
+        self, memory: Remembered, ranking: Callable[[], Ranking], question: str, told: Collection[int]
+    ) -> tuple[int, ...]:
+        return tuple(memory.recalled(ranking(), question, told, self._plan.recall))
 
     def _begins(self, messages: Sequence[Message]) -> Mapping[int, int]:
         """For each message that may begin, where the conversation begins once it is there: later than before, where enough
@@ -175,47 +211,22 @@ class Remembering:
             found[place] = begin
         return found
 
-    def _remembered(self, messages: Sequence[Message]) -> Remembered:
-        turns = tuple(message.turn for message in messages)
-        with self._lock:
-            if turns in self._known:
-                self._known.move_to_end(turns)
-                return self._known[turns]
-        found = remembered(turns)
-        with self._lock:
-            self._characters += 0 if turns in self._known else _size(turns)
-            self._known[turns] = found
-            while self._characters > self._most_characters:
-                forgotten, _ = self._known.popitem(last=False)
-                self._characters -= _size(forgotten)
-        return found
-
 
 def remembered(turns: Sequence[Turn]) -> Remembered:
     """The scenes of turns that leave."""
-    sources = {hash_of(turn.text): turn.text for turn in turns}
-    scenes = tuple(formed(turns, Whose("", "", "1970-01-01T00:00:00Z")))
-    texts = tuple(_told(scene, sources) for scene in scenes)
-    roots = tuple(words.counted(text) for text in texts)
-    return Remembered(scenes, texts, roots, tuple(_rules(turns)))
-
-
-def numbered(memory: Remembered) -> Remembered:
-    """With its scenes numbered from 1 on."""
-    scenes = [msgspec.structs.replace(scene, delta=f"Δ{n}") for n, scene in enumerate(memory.scenes, 1)]
-    return replace(memory, scenes=tuple(scenes))
+    found = [*groups(piece for turn in turns for piece in pieces(turn))]
+    texts = tuple("\n".join(map(_told, group)) for group in found)
+    return Remembered(texts, tuple(map(_roots, found)), tuple(_rules(turns)))
 
 
 def note(messages: int, memory: Remembered) -> str:
     """What stands in the place of so many messages."""
-    rules, left = list[str](), MOST_RULES_TOKENS
-    for rule in reversed(dict.fromkeys(memory.rules)):
-        left -= tokens(rule)
-        if left < 0:
-            break
-        rules.insert(0, f"- {rule}")
-    held = " Said there, and still in force:" if rules else ""
-    begun = f"[{messages} earlier messages of this conversation are kept beside it, as {len(memory.scenes)} scenes; what bears on a question is recalled beneath it.{held}"
+    said = [*reversed(dict.fromkeys(reversed(memory.rules)))]
+    newest = range(len(said) - 1, -1, -1)
+    ranked = sorted(newest, key=lambda place: FORBIDDING.search(said[place]) is None)
+    rules = [f"- {said[place]}" for place in within(MOST_RULES_TOKENS, ranked, [*map(tokens, said)])]
+    held = " Said there:" if rules else ""
+    begun = f"[{messages} earlier messages of this conversation are kept beside it, as {len(memory.texts)} scenes; what bears on a question is recalled beneath it.{held}"
     return "\n".join((begun, *rules, "]"))
 
 
@@ -224,20 +235,31 @@ def tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_A_TOKEN)
 
 
-def _told(scene: Scene, sources: Mapping[str, str]) -> str:
-    """A scene's text with who speaks in it."""
-    return f"{scene.agent}: {text_of(scene, sources)}" if scene.agent else text_of(scene, sources)
+def _turns(messages: Sequence[Message]) -> Sequence[Turn]:
+    """What leaves of these."""
+    return [message.turn for message in messages if not message.stays]
+
+
+def _told(piece: Piece) -> str:
+    """A piece with who says it. Its further lines are marked, so that nothing in it looks like another's words, or like
+    the end of what is recalled.
+    """
+    turn = piece.turn
+    speaker = " ".join(turn.agent.split())[:MOST_NAME_CHARACTERS]
+    tool = TOOL if turn.trust == "tool" else ""
+    return f"{speaker}{tool}: " + "\n| ".join(piece.text.strip().splitlines())
+
+
+def _roots(group: Sequence[Piece]) -> Mapping[str, int]:
+    agents = dict.fromkeys(piece.turn.agent for piece in group)
+    return words.counted("\n".join((*agents, *(piece.text for piece in group))))
 
 
 def _rules(turns: Sequence[Turn]) -> Iterator[str]:
-    """What a user said that must not be, or must: sentences with a *not*, word for word."""
+    """What a user said that must not be, or is not: sentences with a *not*, word for word."""
     for turn in turns:
         if turn.trust != "user":
             continue
         for found in SENTENCE.finditer(turn.text):
             if any(fact.kind == "negation" for fact in facts(found[0])):
-                yield found[0].strip()
-
-
-def _size(turns: Sequence[Turn]) -> int:
-    return sum(len(turn.text) for turn in turns)
+                yield " ".join(found[0].split())

@@ -40,7 +40,7 @@ def said_again(request: Request, remembering: Remembering) -> Again:
     chat = Chat.of(request)
     said = Said() if chat is None else remembering.said(chat.messages())
     if chat is None or not said.begin:
-        return Again(request)
+        return Again(request, why=said.why)
     if chat.has_more_than_text(said):
         return Again(request, why="parts")
     try:
@@ -79,7 +79,10 @@ class Chat:
             return None
 
     def messages(self) -> list[Message]:
-        return [Message(_turn(wire), may_begin=wire.role == "user") for wire in self.wires]
+        return [
+            Message(_turn(wire), may_begin=wire.role == "user", stays=wire.role in _SYSTEM)
+            for wire in self.wires
+        ]
 
     def has_more_than_text(self, said: Said) -> bool:
         """Whether what would leave holds an image, a sound or a file."""

@@ -7,11 +7,11 @@ from itertools import accumulate, takewhile
 from statistics import fmean
 
 from bench.recall.sets import Dialogue, Question
+from scenes.former import groups
 from scenes.fusion import fused, within
-from scenes.pieces import Turn
+from scenes.pieces import Piece, Turn, pieces
 from scenes.ranking import Ranking
 from scenes.remembering import Remembered, remembered, tokens
-from scenes.scene import hash_of
 
 RATIOS = (62, 31, 15, 8)
 """How many times fewer tokens than the dialogue has."""
@@ -34,7 +34,16 @@ class Asked:
 
     @cached_property
     def memory(self) -> Remembered:
-        return remembered([Turn(turn.agent, "user", turn.text, turn.session) for turn in self.dialogue.turns])
+        return remembered(self._said)
+
+    @cached_property
+    def groups(self) -> Sequence[Sequence[Piece]]:
+        """The pieces of each scene."""
+        return [*groups(piece for turn in self._said for piece in pieces(turn))]
+
+    @property
+    def _said(self) -> Sequence[Turn]:
+        return [Turn(turn.agent, "user", turn.text, turn.session) for turn in self.dialogue.turns]
 
     @cached_property
     def of_turns(self) -> Ranking:
@@ -42,7 +51,7 @@ class Asked:
 
     @cached_property
     def of_scenes(self) -> Ranking:
-        return Ranking.of(self.memory.texts)
+        return Ranking(self.memory.roots)
 
     @cached_property
     def total(self) -> int:
@@ -54,15 +63,10 @@ class Asked:
 
     def in_scenes(self, places: Sequence[int]) -> set[str]:
         """The names of the turns that these scenes hold whole."""
-        spans = {span for place in places for span in self.memory.scenes[place].source}
         held: dict[str, int] = {}
-        for span in spans:
-            held[span.source] = held.get(span.source, 0) + span.end - span.start
-        return {
-            turn.id
-            for turn in self.dialogue.turns
-            if held.get(hash_of(turn.text), 0) >= len(turn.text.rstrip())
-        }
+        for piece in (piece for place in places for piece in self.groups[place]):
+            held[piece.turn.text] = held.get(piece.turn.text, 0) + piece.size
+        return {turn.id for turn in self.dialogue.turns if held.get(turn.text, 0) >= len(turn.text.rstrip())}
 
 
 def last_turns(asked: Asked, _question: str, budget: int) -> set[str]:
