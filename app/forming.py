@@ -10,16 +10,22 @@ from typing import Protocol
 import msgspec
 
 from app.contracts import Call, Caller
-from app.errors import Failure
+from app.errors import BadRequest, Failure, LimitReached, UpstreamFailure
 from app.exchange import Exchange
 from app.journal import Journal, Record
 from app.memory.wanted import WantedScenes
 from app.operations import CHAT
 from app.wire import Request
 from scenes.former import Whose, formed, grouped
-from scenes.parsing import RESPONSE_FORMAT, Shown, Unverified, shown
-from scenes.scene import Scene
+from scenes.parsing import MOST_SENTENCES, RESPONSE_FORMAT, Shown, Unverified, shown
+from scenes.scene import Kind, Scene
 
+MOST_PARTS = 20
+"""For which a model is asked, one after the other."""
+_TOO_MANY = (
+    f"A model is shown at most {MOST_PARTS * MOST_SENTENCES:,} sentences at once, and these are more: send them in parts, "
+    "or without `parser`."
+)
 _log = logging.getLogger("hyperbridge")
 
 
@@ -61,7 +67,8 @@ _answer = msgspec.json.Decoder(_Answer)
 class ByModel:
     """By a model that the caller may use, asked as the caller would: limits count it, and the caller pays for it.
 
-    An answer that does not fit what was shown is let go, and rules stand in for that part.
+    An answer that does not fit what was shown is let go, and rules stand in for that part; so they do where the model fails
+    later than at the first part, since what it said before is paid for.
     """
 
     model: str
@@ -71,18 +78,30 @@ class ByModel:
     id: str
 
     async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
-        """Raises Failure where the model does not answer."""
+        """Raises Failure where the model does not answer, and BadRequest where it would have to be asked too often."""
+        parts = await asyncio.to_thread(shown, wanted.said)
+        if len(parts) > MOST_PARTS:
+            raise BadRequest(_TOO_MANY, param="parser")
         scenes: list[Scene] = []
-        for part in await asyncio.to_thread(shown, wanted.said):
-            answer = await self._asked(part)
-            number = first + len(scenes)
-            try:
-                found = part.parsed(answer, whose, f"llm:{self.model}", wanted.kind_of_all, number)
-            except Unverified as fault:
-                _log.warning("scenes by rules, since the answer of %s does not fit: %s", self.model, fault)
-                found = [*grouped(part.sentences, whose, wanted.kind_of_all, number)]
-            scenes += found
+        for part in parts:
+            answer = await (self._asked_again(part) if scenes else self._asked(part))
+            scenes += await asyncio.to_thread(
+                self._scenes, part, answer, whose, wanted.kind_of_all, first + len(scenes)
+            )
         return scenes
+
+    def _scenes(self, part: Shown, answer: bytes, whose: Whose, kind: Kind, first: int) -> Sequence[Scene]:
+        try:
+            return part.parsed(answer, whose, f"llm:{self.model}", kind, first)
+        except Unverified as fault:
+            _log.warning("scenes by rules, since the answer of %s does not fit: %s", self.model, fault)
+            return [*grouped(part.sentences, whose, kind, first)]
+
+    async def _asked_again(self, part: Shown) -> bytes:
+        try:
+            return await self._asked(part)
+        except (UpstreamFailure, LimitReached):  # its record tells of it
+            return b""
 
     async def _asked(self, part: Shown) -> bytes:
         """What the model says, b"" where it says nothing."""
