@@ -69,10 +69,10 @@ class Reader:
 
     async def _answer(self, request: Request) -> Response:
         body = await request.json()
-        self.calls += 1
+        number, self.calls = self.calls, self.calls + 1
         await asyncio.sleep(self.seconds)
         text = body["messages"][-1]["content"]
-        status = self._failing.get(self.calls - 1)
+        status = self._failing.get(number)
         if status is not None:
             return JSONResponse({"error": {"message": text, "type": "failure", "code": "bad"}}, status)
         return JSONResponse({
