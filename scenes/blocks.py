@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<info>[^\n`]*)$", re.MULTILINE)
+_LIKE_A_FENCE = re.compile(r"^[ \t]*(?:`{3}|~{3})", re.MULTILINE)
 _DATA_INFO = frozenset((
     *("", "csv", "json", "jsonl", "log", "logs", "ndjson", "out", "output", "plain", "plaintext"),
     *("text", "tsv", "txt", "console", "shell-session"),
@@ -41,6 +42,11 @@ def fenced(text: str) -> Iterator[Block]:
             if block.start < block.end and opened["info"].strip().lower() in _DATA_INFO:
                 yield block
             opened = None
+
+
+def has_fence(text: str) -> bool:
+    """Whether a line of it may be read as a fence: it would end the block that the text stands in."""
+    return _LIKE_A_FENCE.search(text) is not None
 
 
 def _closes(found: re.Match[str], opened: re.Match[str]) -> bool:

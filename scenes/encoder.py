@@ -1,6 +1,6 @@
 """One part of a prompt, said in fewer tokens where that pays. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenes.codebook.adaptive import INNER, Adaptive
@@ -67,14 +67,22 @@ class Encoder:
         """Tokens as `Shorter` counts them."""
         return self._counters[0].count(text)
 
-    def shorter(self, text: str, known: Mapping[str, str], book: Codebook | None = None) -> Shorter | None:
+    def shorter(
+        self,
+        text: str,
+        known: Mapping[str, str],
+        book: Codebook | None = None,
+        taken: Collection[str] = frozenset(),
+    ) -> Shorter | None:
         """The part said shorter, or None where that does not pay.
 
         `known` are the phrases of the codes that were told before it: in parts, and of `book`, whose legend stands there.
+        `taken` are codes that others wrote before it, who did not mean a phrase: a book that has one of them is not used.
         """
         if is_marked(text):
             return None
-        codes = Adaptive(known)
+        codes = Adaptive(known, taken)
+        book = book if book is not None and book.phrases.keys().isdisjoint(taken) else None
         folded = self._folded(text)
         coded = self._coded(text, folded, codes, book) if self._codes else ()
         best = min((*coded, *folded), key=lambda said: said.tokens, default=None)

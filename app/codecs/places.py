@@ -11,7 +11,7 @@ import msgspec
 from app.errors import BadRequest
 from app.operations import Dialect
 from app.wire import Members, Request
-from scenes.blocks import Block, fenced, whole
+from scenes.blocks import Block, fenced, has_fence, whole
 
 Blocks = Callable[[str], Iterator[Block]]
 """Which parts of a text are data."""
@@ -31,6 +31,10 @@ class Place:
     start: int
     end: int
     blocks: Blocks
+
+    def fits(self, said: str) -> bool:
+        """Whether a block that is said like this still ends where it ended."""
+        return self.blocks is not fenced or not has_fence(said)
 
 
 def places(request: Request, dialect: Dialect, least_bytes: int) -> Iterator[Place]:

@@ -1,5 +1,6 @@
 """The codec that says data in a prompt shorter. Pure but for what it remembers of parts it has seen."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from app.operations import Dialect
 from app.system_text import BETWEEN, behind, in_messages
 from app.wire import Request
 from scenes.codebook.book import Codebook
+from scenes.codebook.codes import NAMES, SIGIL
 from scenes.encoder import Encoder, Shorter
 
 LEAST_BYTES = 160
@@ -24,6 +26,10 @@ MOST_CHARACTERS = 1_000_000
 EPOCH_DIGITS = 12
 """Of a codebook's digest, where a client is told it."""
 _DIGEST_BYTES = 16
+_SIGILS = (SIGIL.encode(), rb"\u00a7", rb"\u00A7")
+_WRITTEN = re.compile(rb"(?:\xc2\xa7|\\u00[aA]7)([a-z]{2,8})(?![a-zA-Z0-9])")
+_BEFORE = ("tools", "functions")
+"""Members that a model reads before the messages, wherever they stand."""
 _MOST_LEGENDS = 1000
 """Whose tokens are known: one for each codebook and way to count."""
 
@@ -57,10 +63,14 @@ class _Part:
 
 
 class _Known:
-    """The codes of a prompt so far, and their digest: what a part becomes depends on those before it and no others."""
+    """The codes of a prompt so far, and their digest: what a part becomes depends on those before it and no others.
+
+    `taken` are those that somebody else wrote: no reader could tell which of the two is meant.
+    """
 
     def __init__(self, book: Codebook | None) -> None:
         self.book = book
+        self.taken: set[str] = set()
         self.phrases: dict[str, str] = {} if book is None else dict(book.phrases)
         self._epoch = b"" if book is None else bytes.fromhex(book.digest)
         self.digest = self._epoch[:_DIGEST_BYTES]
@@ -68,8 +78,28 @@ class _Known:
     def add(self, codes: Mapping[str, str]) -> None:
         if codes:
             self.phrases.update(codes)
-            told = msgspec.json.encode(sorted(self.phrases.items()))
-            self.digest = blake2b(told, key=self._epoch, digest_size=_DIGEST_BYTES).digest()
+            self._changed()
+
+    def meet(self, written: bytes) -> None:
+        """What stands in the prompt as it came (JSON)."""
+        codes = {code for code in _codes(written) if code[1:] in NAMES or code in self.phrases}
+        if not codes <= self.taken:
+            self.taken |= codes
+            self._changed()
+
+    def undoable(self) -> Mapping[str, str]:
+        """The phrases of the codes that mean nothing else in this prompt."""
+        return {code: phrase for code, phrase in self.phrases.items() if code not in self.taken}
+
+    def _changed(self) -> None:
+        told = msgspec.json.encode([sorted(self.phrases.items()), sorted(self.taken)])
+        self.digest = blake2b(told, key=self._epoch, digest_size=_DIGEST_BYTES).digest()
+
+
+def _codes(written: bytes) -> Iterator[str]:
+    """What looks like a code there."""
+    if any(sigil in written for sigil in _SIGILS):
+        yield from (SIGIL + found[1].decode() for found in _WRITTEN.finditer(written))
 
 
 class Scenes:
@@ -97,13 +127,13 @@ class Scenes:
         if parts:
             request = _spliced(request, parts)
         if book is None:
-            return Said(request, saving, known.phrases)
+            return Said(request, saving, known.undoable())
         saving = replace(
             saving,
             legend_tokens=self._legend_tokens(model, layer, book.legend),
             epoch=book.digest[:EPOCH_DIGITS],
         )
-        return Said(_told(request, book.legend), saving, known.phrases, book)
+        return Said(_told(request, book.legend), saving, known.undoable(), book)
 
     def _count(self, model: str, layer: Layer, legend: str) -> int:
         return self._encodings(model, layer).encoder.count(BETWEEN + legend) if legend else 0
@@ -111,23 +141,24 @@ class Scenes:
     def _parts(
         self, request: Request, dialect: Dialect, encoding: Encoding, known: _Known
     ) -> Iterator[_Part]:
-        body = request.members.body
-        for place in places(request, dialect, LEAST_BYTES):
-            text = text_of(body, place)
-            if text is None:
-                continue
-            pieces: list[str] = []
-            found: list[Shorter] = []
-            position = 0
-            for block in place.blocks(text):
-                shorter = self._shorter(text[block.start : block.end], encoding, known)
-                if shorter is not None:
-                    known.add(shorter.codes)
-                    pieces += (text[position : block.start], shorter.text)
-                    position = block.end
-                    found.append(shorter)
-            if found:
-                yield _Part(place, "".join([*pieces, text[position:]]), found)
+        for place in _met(request, dialect, known) if encoding.layer != "safe" else _all(request, dialect):
+            text = text_of(request.members.body, place)
+            part = None if text is None else self._part(place, text, encoding, known)
+            if part is not None:
+                yield part
+
+    def _part(self, place: Place, text: str, encoding: Encoding, known: _Known) -> _Part | None:
+        pieces: list[str] = []
+        found: list[Shorter] = []
+        position = 0
+        for block in place.blocks(text):
+            shorter = self._shorter(text[block.start : block.end], encoding, known)
+            if shorter is not None and place.fits(shorter.text):
+                known.add(shorter.codes)
+                pieces += (text[position : block.start], shorter.text)
+                position = block.end
+                found.append(shorter)
+        return _Part(place, "".join([*pieces, text[position:]]), found) if found else None
 
     def _shorter(self, text: str, encoding: Encoding, known: _Known) -> Shorter | None:
         if not LEAST_BYTES <= len(text) <= MOST_CHARACTERS:
@@ -135,9 +166,26 @@ class Scenes:
         key = key_of(encoding.policy + known.digest, text)
         is_known, found = self._memo.get(key)
         if not is_known:
-            found = encoding.encoder.shorter(text, known.phrases, known.book)
+            found = encoding.encoder.shorter(text, known.phrases, known.book, known.taken)
             self._memo.put(key, found)
         return found
+
+
+def _all(request: Request, dialect: Dialect) -> Iterator[Place]:
+    return places(request, dialect, LEAST_BYTES)
+
+
+def _met(request: Request, dialect: Dialect, known: _Known) -> Iterator[Place]:
+    """The places, each when all that a model reads before it is known, and its own text."""
+    members = request.members
+    for name in _BEFORE:
+        known.meet(members.raw(name) or b"")
+    position, end = members.spans.get("messages", (0, 0))
+    for place in _all(request, dialect):
+        known.meet(members.body[position : place.end])
+        yield place
+        position = place.end
+    known.meet(members.body[position:end])
 
 
 def _told(request: Request, legend: str) -> Request:

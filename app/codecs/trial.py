@@ -72,7 +72,7 @@ class Trial:
             return None
         starts = [*_starts(self.before)]
         return [
-            self._part(bisect_right(starts, place.start) - 1, block, after)
+            self._part(bisect_right(starts, place.start) - 1, place, block, after)
             for place, pair in self._pairs()
             for block, after in _blocks(place, *pair)
         ]
@@ -110,13 +110,13 @@ class Trial:
             if text is not None and said is not None:
                 yield one, (text, said)
 
-    def _part(self, message: int, block: str, after: str) -> Part:
+    def _part(self, message: int, place: Place, block: str, after: str) -> Part:
         if block == after:
-            return Part(message, len(block), len(after), why=self._why(block))
+            return Part(message, len(block), len(after), why=self._why(place, block))
         form = form_of(after, self.said.book) or _JSON
         return Part(message, len(block), len(after), form.name)
 
-    def _why(self, block: str) -> str:
+    def _why(self, place: Place, block: str) -> str:
         if len(block) < LEAST_BYTES:
             return f"it has fewer than {LEAST_BYTES} characters"
         if len(block) > MOST_CHARACTERS:
@@ -126,6 +126,8 @@ class Trial:
         found = self.lenient.shorter(block, {}, self.said.book)
         if found is None:
             return "no form of it has fewer tokens"
+        if not place.fits(found.text):
+            return "its form has a line like a fence, which would end the block"
         return (
             f"the form {found.form} saves {found.before - found.after} of {found.before} tokens: fewer than "
             "scenes.least_tokens or scenes.least_share ask for"

@@ -12,7 +12,7 @@ form's block has codes, its marker stands behind the legend.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -41,10 +41,16 @@ class Adaptive:
 
     name = "codes"
 
-    def __init__(self, known: Mapping[str, str] = MappingProxyType({})) -> None:
-        """`known` are the phrases of codes that other texts beside this one have: none of them gets another phrase."""
+    def __init__(
+        self, known: Mapping[str, str] = MappingProxyType({}), taken: Collection[str] = frozenset()
+    ) -> None:
+        """`known` are the phrases of codes that other texts beside this one have: none of them gets another phrase.
+
+        `taken` are codes that stand beside it for themselves: none of them gets a phrase.
+        """
         self._known = known
-        self._codes = {phrase: code for code, phrase in known.items()}
+        self._taken = {*known, *taken}
+        self._codes = {phrase: code for code, phrase in known.items() if code not in taken}
 
     @property
     def known(self) -> int:
@@ -94,7 +100,7 @@ class Adaptive:
     def _named(self, phrases: Sequence[str]) -> Sequence[str] | None:
         """A code for each phrase; None where none are left."""
         try:
-            new = iter(named([each for each in phrases if each not in self._codes], self._known))
+            new = iter(named([each for each in phrases if each not in self._codes], self._taken))
         except ValueError:
             return None
         return [self._codes.get(each) or next(new) for each in phrases]

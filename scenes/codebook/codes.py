@@ -97,6 +97,8 @@ _CHEAP = """
     wrap wrapper write writing written wrong xml xor year yet zero zip zone
 """
 _WORDS = frozenset(_CHEAP.split())
+NAMES = _WORDS.union(_PAIRS)
+"""What `named` calls phrases, without the sigil."""
 
 
 def named(phrases: Sequence[str], taken: Iterable[str] = ()) -> list[str]:

@@ -98,7 +98,10 @@ def test_it_is_the_same_in_every_process_and_the_second_time_and_beside_other_bo
 @settings(max_examples=100, deadline=None)
 def test_no_code_has_two_phrases_in_one_prompt(messages):
     said = encoded([*messages, *({"role": "tool", "content": repeated(seed)} for seed in (5, 6))])
-    assert said.phrases.items() >= BOOK.phrases.items()
+    written = {code for code in BOOK.phrases for each in messages if code in each["content"]}
+    assert (
+        said.phrases.items() >= {code: BOOK.phrases[code] for code in BOOK.phrases.keys() - written}.items()
+    )
     for message in messages_of(said)[len(messages) :]:
         if message["content"].startswith("[codes "):
             assert said.phrases.items() >= Adaptive().phrases(message["content"]).items()
@@ -127,3 +130,14 @@ def test_a_book_that_is_only_read_any_more_has_no_legend_and_its_codes_are_still
     assert messages_of(said)[0]["role"] == "tool"
     assert said.saving.legend_tokens == 0
     assert said.phrases.items() >= BOOK.phrases.items()
+
+
+def test_a_code_of_the_book_that_somebody_else_wrote_is_not_undone_and_the_book_is_not_used_behind_it():
+    result = {"role": "tool", "content": SAID}
+    asked = {"role": "user", "content": "What is §ab?"}
+    before, behind = encoded([asked, result]), encoded([result, asked])
+
+    assert before.saving.forms == {"codes": 1}
+    assert behind.saving.forms == {"book": 1}
+    for said in (before, behind):
+        assert "§ab" not in said.phrases

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,3 +114,49 @@ def test_what_is_encoded_already_is_left_alone():
     again = encoded(messages_of(first), "codebook")
     assert messages_of(again) == messages_of(first)
     assert again.saving.tokens == 0
+
+
+def codes_of(said: Said) -> set[str]:
+    """Those that legends of its messages have."""
+    lines = (line for message in messages_of(said) for line in str(message["content"]).split("\n"))
+    return {line.partition("=")[0] for line in lines if line.startswith("§") and "=" in line}
+
+
+@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
+def test_what_looks_like_a_code_and_stands_before_a_part_names_no_phrase(role):
+    [code, *_] = sorted(encoded([{"role": "tool", "content": AGAIN}], "codebook").phrases)
+    written = {"role": role, "content": f"In our handbook {code} is the rule."}
+    said = encoded([written, {"role": "tool", "content": AGAIN}], "codebook")
+
+    assert code not in codes_of(said) | said.phrases.keys()
+    assert said.phrases.keys() == codes_of(said)
+    assert set(said.phrases.values()) >= set(PHRASES)
+
+
+def test_so_it_is_where_a_tools_description_has_it():
+    tool = {"role": "tool", "content": AGAIN}
+    [code, *_] = sorted(encoded([tool], "codebook").phrases)
+    body = {"model": "x", "messages": [tool], "tools": [{"description": f"Reads {code}"}]}
+    for written in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
+        said = codec().encode(Request.parse(written.encode(), CHAT), "chat", "x", "codebook")
+        assert code not in codes_of(said)
+
+
+def test_a_code_that_a_later_message_writes_is_not_undone_and_names_no_phrase_again():
+    tool = {"role": "tool", "content": AGAIN}
+    first = encoded([tool], "codebook")
+    [code, *_] = sorted(first.phrases)
+    said = encoded([tool, {"role": "user", "content": f"What is {code}, please?"}, tool], "codebook")
+
+    assert messages_of(said)[0] == messages_of(first)[0]
+    assert code not in said.phrases
+    assert f"\n{code}=" not in messages_of(said)[2]["content"]
+    assert set(said.phrases.values()) >= set(PHRASES)
+
+
+def test_a_form_that_would_end_the_fenced_block_it_stands_in_is_not_taken():
+    rows = [{"name": "```" if n < 8 else f"v{n}", "state": "the same in every row"} for n in range(38)]
+    text = f"Data:\n```json\n{json.dumps(rows)}\n```\nNow: never delete it."
+
+    assert encoded([{"role": "user", "content": text}], "safe").saving.forms == {}
+    assert encoded([{"role": "tool", "content": json.dumps(rows)}], "safe").saving.forms == {"table": 1}
