@@ -18,6 +18,9 @@ from scenes.economy import Outlook, expected_saving, gain
 ENCODE_SECONDS = 0.0002
 """What it takes to look for a book's phrases in the 4 KB that a turn adds; what was said before is remembered."""
 
+MOST_KNOWN = 10_000
+"""Books with a model and a price, of which it is known whether they pay; beyond that all are asked about anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -71,10 +74,14 @@ class Worth:
         """Raises Unreadable where the model's vocabulary cannot be counted with."""
         cached = self._cached_price(route)
         key = (book.digest, route.model, cached)
-        if key not in self._known:
-            outlooks = self._outlooks(book, route.model, cached)
-            self._known[key] = all(gain(each) > 0 for each in outlooks)
-        return self._known[key]
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        pays = all(gain(each) > 0 for each in self._outlooks(book, route.model, cached))
+        self._known[key] = pays
+        return pays
 
     def _outlooks(self, book: Codebook, model: str, cached: float) -> list[Outlook]:
         """As each of the model's counters sees it."""

@@ -4,7 +4,8 @@ A line `(3 more)` repeats the line above it three times, `(3 more of these 5 lin
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 
 from scenes.contracts import LARGEST
 from scenes.fold.framing import closed, framed, opened, unframed
@@ -71,15 +72,24 @@ def note(times: int, length: int) -> str:
     return f"({times} more)" if length == 1 else f"({times} more of these {length} lines)"
 
 
-def repeated(lines: Iterable[str]) -> list[str]:
-    told = list[str]()
+def repeated(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, several in one text where they repeat. Raises ValueError for more than LARGEST characters."""
+    last = deque[str](maxlen=LONGEST)
+    left = LARGEST
     for line in lines:
         found = AGAIN.fullmatch(line)
-        if not found:
-            told.append(line)
-            continue
-        times, length = int(found[1]), int(found[2] or 1)
-        if not 0 < length <= min(LONGEST, len(told)) or len(told) + times * length > LARGEST:
-            raise ValueError("a repetition of more than is above it, or of too much")
-        told += told[-length:] * times
-    return told
+        block = _repeating(found, last) if found else [line]
+        times = int(found[1]) if found else 1
+        left -= times * (sum(map(len, block)) + len(block))
+        if left < 0:
+            raise ValueError(f"more than {LARGEST} characters")
+        last.extend(block * min(times, LONGEST))
+        yield ("\n".join(block) + "\n") * (times - 1) + "\n".join(block)
+
+
+def _repeating(found: re.Match[str], last: Sequence[str]) -> list[str]:
+    """The lines that a note repeats."""
+    length = int(found[2] or 1)
+    if not 0 < length <= len(last) or not int(found[1]):
+        raise ValueError("a repetition of nothing, or of more than is above it")
+    return [*last][-length:]

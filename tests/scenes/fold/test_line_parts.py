@@ -1,5 +1,7 @@
 """The parts of the forms by lines are inverses of each other, also where a form would not pay and stands aside."""
 
+import tracemalloc
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,7 +84,16 @@ def test_a_padded_table_comes_back_from_its_columns(text):
 )
 def test_repetitions_come_back(lines):
     told = [line for some in lines for line in some]
-    assert runs.repeated(runs.noted(told)) == told
+    assert "\n".join(runs.repeated(runs.noted(told))).split("\n") == (told or [""])
+
+
+def test_a_repetition_of_blank_lines_takes_no_more_memory_than_its_characters():
+    tracemalloc.start()
+    try:
+        runs.Runs().unfold("[runs lines=2 (n more) repeats what is above it n times]\n\n(15999990 more)")
+        assert tracemalloc.get_traced_memory()[1] < 80_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_value_keeps_what_is_its_own_and_leaves_name_and_brackets_to_the_template():
