@@ -8,11 +8,15 @@ from app.contracts import Answer, Saving
 from app.errors import UpstreamFailure
 from app.operations import Dialect
 from app.passing import Passing
+from app.reading import Reading
 from app.usage import Usage
 
-_LAST: dict[Dialect, bytes] = {"responses": b'"response.completed"', "messages": b'"message_delta"'}
-"""What the event with a stream's whole usage is called; OpenAI's chunks with it have no choices."""
-_NO_CHOICES = b'"choices":[]'
+_LAST: dict[Dialect, tuple[bytes, ...]] = {
+    "responses": (b'"response.completed"',),
+    "messages": (b'"message_delta"',),
+}
+"""What the event with a stream's whole usage has; OpenAI's chunks with it have no choices, or the end of one."""
+_LAST_CHUNKS = (b'"choices":[]', b'"finish_reason":"')
 
 
 class Accounting:
@@ -35,23 +39,31 @@ class Undone(Passing):
         super().__init__(answer)
         self._undoing = undoing
         self._failure: UpstreamFailure | None = None
+        keeps_text = answer.streams and answer.reading.said is not None
+        self._plain = Reading(answer.reading.dialect, keeps_text=True) if keeps_text else None
 
     async def read(self) -> bytes:
-        while self._failure is None:
-            try:
-                piece = await self._answer.read()
-            except UpstreamFailure as failure:  # what was held back was said before it
-                self._failure = failure
-                piece = b""
-            if not piece:
-                rest = self._undoing.rest()
-                if rest or self._failure is None:
-                    return rest
-                break
-            plain = self._undoing.events(piece) if self.streams else self._undoing.body(piece)
-            if plain:
-                return plain
-        raise self._failure
+        if self._failure is not None:
+            raise self._failure
+        try:
+            while piece := await self._answer.read():
+                plain = self._undoing.events(piece) if self.streams else self._undoing.body(piece)
+                if plain:
+                    return self._noted(plain)
+        except UpstreamFailure as failure:  # what was held back was said before it
+            self._failure = failure
+            if certain := self._noted(self._undoing.cut()):
+                return certain
+            raise
+        return self._undoing.rest()
+
+    def _noted(self, plain: bytes) -> bytes:
+        """Remembered, so that what goes on where the answer breaks begins behind what the client read, not behind codes."""
+        if self._plain is not None:
+            self._plain.events(plain)
+            if self._failure is not None or self.reading.failed:
+                self.reading.said = self._plain.said
+        return plain
 
 
 class Accounted(Passing):
@@ -60,42 +72,52 @@ class Accounted(Passing):
     def __init__(self, answer: Answer, saving: Saving, dialect: Dialect) -> None:
         super().__init__(answer)
         self._saving = saving
-        self._mark = _LAST.get(dialect, _NO_CHOICES)
+        self._marks = _LAST.get(dialect, _LAST_CHUNKS)
 
     async def read(self) -> bytes:
         piece = await self._answer.read()
         if not self.streams:
             return self._told(piece) if piece else piece
-        if b'"usage"' not in piece or self._mark not in piece.translate(None, b" "):
+        if b'"usage"' not in piece or not self._is_last(piece):
             return piece
         return b"".join(map(self._event, sse.split(piece)))
 
     def _event(self, event: bytes) -> bytes:
         payload = sse.data(event)
-        if b'"usage"' not in payload or self._mark not in payload.translate(None, b" "):
-            return event
-        return event.replace(payload, self._told(payload), 1)
+        return event.replace(payload, self._told(payload), 1) if self._is_last(payload) else event
+
+    def _is_last(self, events: bytes) -> bool:
+        """Whether the whole usage is in there, as an object."""
+        packed = events.translate(None, b" ")
+        return b'"usage":{' in packed and any(mark in packed for mark in self._marks)
 
     def _told(self, body: bytes) -> bytes:
         """The object with one more member at its end."""
-        end = body.rfind(b"}")
-        if end < 0 or b'"hyperbridge"' in body:
+        packed = body.strip()
+        if not (packed.startswith(b"{") and packed.endswith(b"}")) or b'"hyperbridge"' in body:
             return body
         member = msgspec.json.encode({"scenes": said(self._saving, self.reading.usage)})
-        return b"".join((body[:end].rstrip(b" \t\r\n"), b',"hyperbridge":', member, body[end:]))
+        before = packed[:-1].rstrip()
+        comma = b"" if before == b"{" else b","
+        return b"".join((before, comma, b'"hyperbridge":', member, b"}"))
 
 
 def said(saving: Saving, usage: Usage | None) -> dict[str, object]:
-    """What a client is told: the prompt's tokens as the upstream counted them, and as they were before."""
-    after = 0 if usage is None else usage.input_tokens
+    """What a client is told: where there is usage, the prompt's tokens as the upstream counted them and before, too."""
     return {
         "layer": saving.layer,
         "forms": saving.forms,
-        "tokens_before": after + saving.tokens,
-        "tokens_after": after,
+        **({} if usage is None else _counted(saving, usage)),
         "saved_tokens": saving.tokens,
-        "cached_tokens": 0 if usage is None else usage.cached_tokens,
         **({"legend_tokens": saving.legend_tokens, "epoch": saving.epoch} if saving.epoch else {}),
         "encode_ms": round(saving.seconds * 1000, 3),
         **({"refused": saving.why} if saving.why else {}),
+    }
+
+
+def _counted(saving: Saving, usage: Usage) -> dict[str, object]:
+    return {
+        "tokens_before": usage.input_tokens + saving.tokens,
+        "tokens_after": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
     }

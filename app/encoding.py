@@ -80,8 +80,10 @@ class _Asked:
 
     @property
     def why(self) -> str:
-        """Why it has no codes, whatever its layer has; "" where it may have some."""
-        wanted = Wanted(self.request.members, self.route.defaults)
+        """Why it has no codes, whatever its layer has; "" where it may have some. What the client sent is asked about: a
+        broken answer that goes on within its own words has phrases there, which codes behind them agree with.
+        """
+        wanted = Wanted(self.call.request.members, self.route.defaults)
         return "" if self.layer == "safe" else obstacle(self.call.operation, wanted)
 
 

@@ -56,6 +56,12 @@ class Decoder:
         held, self._held = self._held, ""
         return CODE.sub(self._phrase, held)
 
+    def cut(self) -> str:
+        """What is certain of it where the stream broke: the phrase of a whole code, no half of one."""
+        if not _is_whole(self._held, self._phrases):
+            self._held = ""
+        return self.flush()
+
     def _phrase(self, code: re.Match[str]) -> str:
         phrase = self._phrases.get(code[0])
         if phrase is None:
@@ -92,6 +98,12 @@ class JsonDecoder:
 
     def flush(self) -> str:
         return self._read("", is_last=True)
+
+    def cut(self) -> str:
+        """What is certain of it where the stream broke: the phrase of a whole code, no half of one."""
+        if not _is_whole(self._held, self._phrases):
+            self._held = ""
+        return self.flush()
 
     def _read(self, text: str, *, is_last: bool) -> str:
         text = self._held + text
@@ -177,6 +189,11 @@ class StopAt:
         kept = max((_begun(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept]
+
+
+def _is_whole(held: str, phrases: Mapping[str, str]) -> bool:
+    """Whether this is a code, and not the beginning of another one as well."""
+    return [code for code in phrases if held and code.startswith(held)] == [held]
 
 
 def may_stop(phrases: Iterable[str], stops: Sequence[str]) -> bool:

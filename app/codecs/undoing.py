@@ -1,21 +1,22 @@
-"""Codes in an answer become their phrases again: in each choice by itself, in the arguments of each call of a tool, and,
-where the answer is to be JSON, in its strings alone. Pure.
+"""Codes in an answer become their phrases again: in each choice by itself, in each text of it (`app.codecs.telling`), and,
+where that is JSON, in its strings alone. Pure.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from app import sse
+from app.codecs.telling import Place, add, tells, texts
 from scenes.codebook.codes import SIGIL
 from scenes.decoding import Decoder, JsonDecoder
 
-_TEXTS = ("content", "reasoning", "reasoning_content", "refusal")
 _SIGIL = SIGIL.encode()
 _ESCAPED = (rb"\u00a7", rb"\u00A7")
-_CALLS = b'"tool_calls"'
+_CALLS = (b'"tool_calls"', b'"function_call"')
+_Stream = Decoder | JsonDecoder
 
 
 @dataclass(slots=True)
@@ -24,14 +25,9 @@ class Undoing:
 
     phrases: Mapping[str, str]
     is_json: bool
-    _streams: dict[tuple[int, str, int], Decoder | JsonDecoder] = field(default_factory=dict)
+    _streams: dict[tuple[int, Place], _Stream] = field(default_factory=dict)
     _last: dict[str, Any] = field(default_factory=dict)
     """The last chunk: what a late one is called like."""
-
-    @property
-    def undone(self) -> int:
-        """How many codes were undone so far."""
-        return sum(stream.decoded for stream in self._streams.values())
 
     def body(self, body: bytes) -> bytes:
         """A whole answer."""
@@ -42,10 +38,10 @@ class Undoing:
         except orjson.JSONDecodeError:
             return body
         for choice in _choices(answer):
-            index, message = choice.get("index", 0), choice.get("message")
-            if isinstance(message, dict):
-                self._said(index, message)
-                self._finished(index, message)
+            message = choice.get("message")
+            for text in texts(message) if isinstance(message, dict) else ():
+                stream = self._new(text.place)
+                text.write(stream.feed(text.read()) + stream.flush())
         return orjson.dumps(answer)
 
     def events(self, events: bytes) -> bytes:
@@ -56,17 +52,14 @@ class Undoing:
 
     def rest(self) -> bytes:
         """What is held back at the end of a stream that did not say its end: an event more, or nothing."""
-        late: dict[int, dict[str, Any]] = {}
-        for index in {index for (index, _, _), stream in self._streams.items() if stream.holds}:
-            late[index] = {}
-            self._finished(index, late[index])
-        if not late:
-            return b""
-        choices = [{"index": index, "delta": delta, "finish_reason": None} for index, delta in late.items()]
-        return sse.write(orjson.dumps({**self._last, "choices": choices}))
+        return self._late(_flush)
+
+    def cut(self) -> bytes:
+        """What of it is certain where the stream broke: no half of a code, which would be none of the client's words."""
+        return self._late(_cut)
 
     def _passes(self, events: bytes) -> bool:
-        if self.is_json or _CALLS in events or _has_sigil(events):
+        if self.is_json or _has_sigil(events) or any(each in events for each in _CALLS):
             return False
         return not any(stream.holds for stream in self._streams.values())
 
@@ -80,7 +73,7 @@ class Undoing:
             return event
         choices = _choices(chunk)
         if not choices:
-            return event
+            return self.cut() + event if _is_error(chunk) else event
         before = orjson.dumps(chunk)
         self._last = {name: value for name, value in chunk.items() if name not in {"choices", "usage"}}
         chunk["choices"] = [choice for choice in choices if self._choice(choice)]
@@ -94,52 +87,49 @@ class Undoing:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             return True
-        said_something = any(delta.values())
-        self._said(choice.get("index", 0), delta)
+        index, said_something = _number(choice), any(delta.values())
+        for text in texts(delta):
+            text.write(self._stream(index, text.place).feed(text.read()))
         if choice.get("finish_reason"):
-            self._finished(choice.get("index", 0), delta)
+            self._finish(index, delta, _flush)
             return True
-        return not said_something or _says(delta)
+        return not said_something or tells(delta)
 
-    def _said(self, index: int, holder: dict[str, Any]) -> None:
-        for name in _TEXTS:
-            text = holder.get(name)
-            if isinstance(text, str) and text:
-                holder[name] = self._stream(index, name, 0).feed(text)
-        for place, call in enumerate(holder.get("tool_calls") or ()):
-            function = call.get("function") if isinstance(call, dict) else None
-            if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-                stream = self._stream(index, "arguments", call.get("index", place))
-                function["arguments"] = stream.feed(function["arguments"])
+    def _late(self, end: Callable[[_Stream], str]) -> bytes:
+        late: dict[int, dict[str, Any]] = {}
+        for index in {index for (index, _), stream in self._streams.items() if stream.holds}:
+            delta: dict[str, Any] = {}
+            self._finish(index, delta, end)
+            if delta:
+                late[index] = delta
+        if not late:
+            return b""
+        choices = [{"index": index, "delta": delta, "finish_reason": None} for index, delta in late.items()]
+        return sse.write(orjson.dumps({**self._last, "choices": choices}))
 
-    def _finished(self, index: int, holder: dict[str, Any]) -> None:
+    def _finish(self, index: int, delta: dict[str, Any], end: Callable[[_Stream], str]) -> None:
         """Put what this choice holds back behind what is said here."""
-        for (choice, name, call), stream in self._streams.items():
-            rest = stream.flush() if choice == index and stream.holds else ""
-            if not rest:
-                continue
-            if name != "arguments":
-                holder[name] = (holder.get(name) or "") + rest
-            else:
-                _add_arguments(holder, call, rest)
+        for (choice, place), stream in self._streams.items():
+            rest = end(stream) if choice == index and stream.holds else ""
+            if rest:
+                add(delta, place, rest)
 
-    def _stream(self, index: int, name: str, call: int) -> Decoder | JsonDecoder:
-        key = (index, name, call)
-        if key not in self._streams:
-            is_json = name == "arguments" or (name == "content" and self.is_json)
-            self._streams[key] = JsonDecoder(self.phrases) if is_json else Decoder(self.phrases)
-        return self._streams[key]
+    def _stream(self, index: int, place: Place) -> _Stream:
+        if (index, place) not in self._streams:
+            self._streams[index, place] = self._new(place)
+        return self._streams[index, place]
+
+    def _new(self, place: Place) -> _Stream:
+        is_json = place.is_json or (place.name == "content" and self.is_json)
+        return JsonDecoder(self.phrases) if is_json else Decoder(self.phrases)
 
 
-def _add_arguments(holder: dict[str, Any], number: int, rest: str) -> None:
-    """Behind the arguments of this call that are told here, or as a piece of their own."""
-    calls = holder.setdefault("tool_calls", [])
-    for place, call in enumerate(calls):
-        if call.get("index", place) == number:
-            function = call.setdefault("function", {})
-            function["arguments"] = function.get("arguments", "") + rest
-            return
-    calls.append({"index": number, "function": {"arguments": rest}})
+def _flush(stream: _Stream) -> str:
+    return stream.flush()
+
+
+def _cut(stream: _Stream) -> str:
+    return stream.cut()
 
 
 def _choices(answer: Any) -> list[dict[str, Any]]:
@@ -147,15 +137,14 @@ def _choices(answer: Any) -> list[dict[str, Any]]:
     return [each for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
 
 
-def _says(delta: Mapping[str, Any]) -> bool:
-    """Whether a delta has anything to tell."""
-    return any(value for name, value in delta.items() if name != "tool_calls") or any(_calls(delta))
+def _number(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
-def _calls(delta: Mapping[str, Any]) -> Iterator[bool]:
-    for call in delta.get("tool_calls") or ():
-        function = call.get("function") or {}
-        yield bool(call.get("id") or function.get("name") or function.get("arguments"))
+def _is_error(chunk: Any) -> bool:
+    """As `app.reading` finds one."""
+    return isinstance(chunk, dict) and bool(chunk.get("error") or chunk.get("object") == "error")
 
 
 def _has_sigil(data: bytes) -> bool:

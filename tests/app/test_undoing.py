@@ -1,11 +1,14 @@
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app import sse
+from app.codecs.telling import texts
 from app.codecs.undoing import Undoing
 
 PHRASES = {"§door": 'he stood at the "door"\nand waited', "§ab": "ERROR c.e.shop: 12 left"}
@@ -104,3 +107,62 @@ def expanded(value: Any) -> Any:
     if isinstance(value, list):
         return [expanded(inner) for inner in value]
     return offline(value) if isinstance(value, str) else value
+
+
+ODD = {
+    "nothing for calls": {"content": None, "tool_calls": None},
+    "nothing for arguments": {"tool_calls": [{"index": 0, "function": {"arguments": None}}]},
+    "no call": {"tool_calls": [None, {"index": [], "function": None}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_what_is_held_is_told_whatever_the_last_delta_holds(odd):
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"q": "§ab'}}
+    done = streamed(Undoing(PHRASES, is_json=False), [chunk({"tool_calls": [call]}), chunk(odd, "length")])
+    held = [c for c in read(done)[-1]["choices"][0]["delta"]["tool_calls"] if c and c["function"]]
+    assert held[-1]["function"]["arguments"] == PHRASES["§ab"]
+
+
+ELSEWHERE: dict[str, Callable[[str], dict[str, Any]]] = {
+    "function_call": lambda text: {"function_call": {"arguments": text}},
+    "custom": lambda text: {"tool_calls": [{"index": 0, "custom": {"input": text}}]},
+    "parts": lambda text: {"content": [{"type": "text", "text": text}]},
+    "thinking": lambda text: {
+        "content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
+    },
+    "details": lambda text: {"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": text}]},
+}
+
+
+@pytest.mark.parametrize("message", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_codes_are_undone_wherever_an_answer_has_texts(message):
+    whole = {"choices": [{"index": 0, "message": message('{"q": "§ab"}')}]}
+    answer = orjson.loads(Undoing(PHRASES, is_json=False).body(orjson.dumps(whole)))
+    wanted = f'{{"q": "{PHRASES["§ab"]}"}}'
+    assert answer["choices"][0]["message"] == message(wanted)
+    pieces = [chunk(message(piece)) for piece in ('{"q": "§a', "b", '"}')]
+    done = streamed(Undoing(PHRASES, is_json=False), [*pieces, chunk({}, "stop")])
+    assert "".join(all_texts([e["choices"][0]["delta"] for e in read(done)])) == wanted
+    ends = streamed(Undoing(PHRASES, is_json=False), [*pieces[:2], chunk({}, "stop")])
+    assert "".join(all_texts([e["choices"][0]["delta"] for e in read(ends)])) == wanted[:-2]
+
+
+def all_texts(value: Any) -> Iterator[str]:
+    for delta in value:
+        yield from (text.read() for text in texts(delta))
+
+
+@pytest.mark.parametrize(("held", "certain"), [("§ab", PHRASES["§ab"]), ("§do", ""), ("§", ""), ("§abc", "")])
+def test_where_a_stream_breaks_a_whole_code_is_told_and_no_half_of_one(held, certain):
+    undoing = Undoing(PHRASES, is_json=False)
+    before = undoing.events(chunk({"content": f"so {held}"}))
+    assert told(before) + told(undoing.cut()) == f"so {certain}"
+    assert not undoing.rest()
+
+
+def test_what_is_held_is_told_before_an_error():
+    undoing = Undoing(PHRASES, is_json=False)
+    undoing.events(chunk({"content": "so §ab"}))
+    error = sse.write(b'{"error":{"message":"gpu"}}')
+    assert undoing.events(error) == chunk({"content": PHRASES["§ab"]}) + error
