@@ -74,6 +74,7 @@ class Measuring:
         """Everything about it, but for the messages."""
         layer = said.saving.layer
         trial = Trial(before, said, self.lenient.of(model, layer).encoder)
+        parts, dense, refused = self._counted(trial, model)
         return Rehearsed(
             object="scenes.encoding",
             layer=layer,
@@ -81,15 +82,23 @@ class Measuring:
             text=None,
             messages=None,
             forms=said.saving.forms,
-            parts=trial.parts(),
+            parts=parts,
             tokens=[*self._tokens(trial)],
             legend=said.phrases,
             round_trip=trial.round_trip(),
-            density=trial.density(self.vocabularies.counters(model)[0]),
+            density=dense,
             facts=trial.facts(),
-            refused=said.saving.why or None,
+            refused=said.saving.why or refused,
             encode_ms=round(said.saving.seconds * 1000, 3),
         )
+
+    def _counted(self, trial: Trial, model: str) -> tuple[Sequence[Part] | None, Density | None, str | None]:
+        """Its parts and density, by the model's own vocabulary; None and why where that cannot be read."""
+        try:
+            return trial.parts(), trial.density(self.vocabularies.counters(model)[0]), None
+        except Unreadable as fault:
+            _log.error("a vocabulary cannot be used: %s", fault)
+            return None, None, "tokenizer"
 
     def _tokens(self, trial: Trial) -> Iterator[Tokens]:
         is_exact = bool(self.vocabularies.families)

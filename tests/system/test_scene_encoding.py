@@ -208,3 +208,18 @@ scenes: {{tokenizers: "{TOKENIZERS}"}}
         found = await told(client, text=RESULT)
     assert {each["tokenizer"] for each in found["tokens"]} == {*FAMILIES}
     assert all(each["exact"] for each in found["tokens"])
+
+
+async def test_a_vocabulary_that_cannot_be_read_is_told_and_what_it_counts_is_left_out(upstream, tmp_path):
+    (tmp_path / "vocabularies" / "qwen").mkdir(parents=True)
+    (tmp_path / "vocabularies" / "qwen" / "tokenizer.json").write_text("{}")
+    yaml = f"""
+upstreams: {{twin: {{kind: openai, url: "{upstream[1]}"}}}}
+models: {{coded: {{upstream: twin, model: Qwen/Qwen3-8B}}}}
+scenes: {{tokenizers: "{tmp_path / "vocabularies"}"}}
+"""
+    async with gateway_of(yaml, tmp_path) as served, httpx.AsyncClient(base_url=served.url) as client:
+        found = await told(client, text=RESULT, model="coded", layer="safe")
+    assert found["refused"] == "tokenizer"
+    assert found["parts"] is found["density"] is None
+    assert found["text"] == RESULT
