@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
+
 from app.contracts import Caller
 from app.errors import ForbiddenMemory, NoStore, SceneMissing
 from app.forming import Former
@@ -50,13 +52,17 @@ class Archive:
     def __init__(self, memory: Memory | None) -> None:
         self._memory = memory
         self._free = asyncio.Semaphore(AT_ONCE)
+        self._numbering = asyncio.Lock()
 
     async def keep(self, caller: Caller, wanted: WantedScenes, former: Former) -> Kept:
         """Raises BadRequest, TooLarge and MemoryFull, and what the former does."""
         async with self._asked(caller) as memory:
             first = await memory.count(caller.id, wanted.session) + 1
         scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), first)
-        async with self._asked(caller) as memory:
+        async with self._numbering, self._asked(caller) as memory:
+            now_first = await memory.count(caller.id, wanted.session) + 1
+            if now_first != first:  # another has kept some meanwhile
+                scenes = _numbered(scenes, now_first)
             new = await memory.put(scenes, wanted.sources(scenes))
         return Kept([scene.id for scene in scenes], new, Counter(scene.parser for scene in scenes))
 
@@ -112,6 +118,10 @@ class Archive:
             raise NoStore(
                 "The database of the memory does not answer: ask again.", detail=str(unavailable)
             ) from None
+
+
+def _numbered(scenes: Sequence[Scene], first: int) -> Sequence[Scene]:
+    return [msgspec.structs.replace(scene, delta=f"Δ{number}") for number, scene in enumerate(scenes, first)]
 
 
 def _there(scene: Scene | None) -> Scene:

@@ -74,3 +74,13 @@ async def test_a_question_that_fails_leaves_its_place_to_the_next(store):
         with pytest.raises(BadRequest):
             await archive.page(ME, "\0")
     assert (await archive.keep(ME, SAID, RULES)).new == 1
+
+
+async def test_scenes_that_are_kept_at_once_in_one_session_have_numbers_of_their_own(store):
+    archive = Archive(SceneTable(store.database))
+    texts = [
+        f'{{"session": "s", "turns": [{{"role": "user", "text": "Lamp {n} is lit."}}]}}' for n in range(6)
+    ]
+    await asyncio.gather(*(archive.keep(ME, WantedScenes.model_validate_json(each), RULES) for each in texts))
+    scenes, _ = await archive.page(ME, "s")
+    assert sorted(scene.delta for scene in scenes) == [f"Δ{n}" for n in range(1, 7)]
