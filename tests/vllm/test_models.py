@@ -46,7 +46,7 @@ async def test_the_list_says_the_context_and_not_where_the_weights_lie(client, v
     base = await client.get("/v1/models/local/base")
     poet = await client.get("/v1/models/local/poet")
 
-    assert base.json()["hyperbridge"]["context_tokens"] == 8192
+    assert base.json()["hyperbridge"]["context_tokens"] == 1024
     assert str(vllm.models) not in base.text + poet.text
 
 

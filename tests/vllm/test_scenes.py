@@ -16,13 +16,13 @@ BLOCK = 128
 
 
 def result(number: int) -> str:
-    """What a tool gave back: a table in JSON, of some 1,500 characters."""
-    rows = [{"id": 100 * number + n, "state": "ready", "owner": "shop", "size": 7 * n} for n in range(24)]
+    """What a tool gave back: a table in JSON, of some 430 characters, each of which is about a token here."""
+    rows = [{"id": 10 * number + n, "state": "ready", "owner": "shop", "size": 7 * n} for n in range(7)]
     return str(rows).replace("'", '"')
 
 
 def conversation(turns: int) -> list[dict[str, Any]]:
-    said: list[dict[str, Any]] = [{"role": "system", "content": "Be brief."}]
+    said: list[dict[str, Any]] = [{"role": "system", "content": "Be brief. " * 5}]
     for number in range(turns):
         said.append({"role": "user", "content": f"Look at {number}."})
         said.append({"role": "tool", "tool_call_id": f"c{number}", "content": result(number)})
@@ -56,7 +56,7 @@ async def cache(url: str) -> int:
 async def asked(client: httpx.AsyncClient, url: str, model: str) -> list[tuple[int, int]]:
     """For each turn of a conversation the tokens of its prompt, and those that were found in the cache."""
     turns: list[tuple[int, int]] = []
-    for count in range(1, 5):
+    for count in range(1, 3):
         before = await cache(url)
         answer = await client.post(CHAT, json={"model": model, "messages": conversation(count)})
         assert answer.status_code == 200, answer.text
@@ -68,7 +68,7 @@ async def test_a_conversation_has_fewer_tokens_and_is_found_in_the_prefix_cache_
     plain = await asked(client, vllm.url, "plain")
     short = await asked(client, vllm.url, "short")
 
-    assert sum(tokens for tokens, _ in short) < 0.7 * sum(tokens for tokens, _ in plain)
+    assert sum(tokens for tokens, _ in short) < 0.8 * sum(tokens for tokens, _ in plain)
     for turns in (plain, short):
         for (before, _), (_, found) in pairwise(turns):
-            assert found >= before - 2 * BLOCK
+            assert found >= (before - 32) // BLOCK * BLOCK > 0  # all whole blocks but what ends the prompt

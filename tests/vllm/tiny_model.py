@@ -20,7 +20,7 @@ from tokenizers import (  # type: ignore[import-not-found]
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM  # type: ignore[import-not-found]
 
 SYLLABLES = [first + second for first in "bdfgklmnprstv" for second in "aeiou"]
-CONTEXT_TOKENS = 8192
+CONTEXT_TOKENS = 1024
 LORA_RANK = 8
 
 TEMPLATE = """\
