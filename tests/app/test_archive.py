@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -13,6 +14,7 @@ from app.memory.memory import Bounds
 from app.memory.scene_table import SceneTable
 from app.memory.wanted import WantedScenes, WantedSearch
 from app.store.opening import Store, opened
+from tests.support.waiting import eventually
 
 ME = Caller("me")
 SAID = WantedScenes.model_validate_json(
@@ -28,7 +30,8 @@ async def store(tmp_path) -> AsyncGenerator[Store]:
 
 
 async def test_a_database_that_does_not_answer_is_told_without_its_address():
-    archive = Archive(SceneTable(Store("sqlite:////nowhere/secret.db").database))
+    gone = Store("sqlite:////nowhere/secret.db")
+    archive = Archive(SceneTable(gone.database))
     asked = (
         archive.keep(ME, SAID, RULES),
         archive.search(ME, WantedSearch(query="lamp")),
@@ -43,6 +46,8 @@ async def test_a_database_that_does_not_answer_is_told_without_its_address():
             await each
         assert told.value.status == 503
         assert "secret" not in told.value.message + told.value.detail
+    await gone.close()
+    await eventually(lambda: not any("_connection_worker" in each.name for each in enumerate_threads()))
 
 
 async def test_a_memory_that_is_full_says_how_much_it_holds_and_keeps_what_it_has(store):
