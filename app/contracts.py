@@ -399,11 +399,6 @@ class Limiter(Protocol):
         """Hold a permit for this call, or raise a 429."""
 
 
-class Routing(Protocol):
-    def decide(self, call: Call) -> Plan:
-        """The routes to try, and how far to go; raises UnknownModel. Pure."""
-
-
 @dataclass(frozen=True, slots=True)
 class Saving:
     """What a codec saved of a prompt: how many parts took which form, and the tokens of these parts before and after.

@@ -1,6 +1,6 @@
 """Undoes codes in what a model streams, whatever the pieces it comes in.
 
-    decoder = StopAt(Decoder(book.phrases), ["END"])
+    decoder = Decoder(book.phrases)
     for piece in pieces:
         out.append(decoder.feed(piece))
     out.append(decoder.flush())
@@ -11,7 +11,7 @@ JSON the escape after it, too. One decoder reads one stream: one choice's conten
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from scenes.codebook.codes import CODE, SIGIL
@@ -157,48 +157,9 @@ class JsonDecoder:
         return phrase
 
 
-class StopAt:
-    """Ends a stream where the first stop string is complete; of two that are at once, the longer. `stopped` is that one.
-
-    Upstreams look for stop strings in what they write, which is codes: a phrase may have one within it.
-    """
-
-    def __init__(self, stream: Stream, stops: Sequence[str]) -> None:
-        self._stream = stream
-        self._stops = tuple(stop for stop in stops if stop)
-        self._held = ""
-        self.stopped: str | None = None
-
-    def feed(self, text: str) -> str:
-        return self._cut(self._stream.feed(text))
-
-    def flush(self) -> str:
-        rest = self._cut(self._stream.flush())
-        held, self._held = self._held, ""
-        return rest + held
-
-    def _cut(self, text: str) -> str:
-        if self.stopped is not None:
-            return ""
-        text = self._held + text
-        ends = [(start + len(stop), start, stop) for stop in self._stops if (start := text.find(stop)) >= 0]
-        if ends:
-            _, start, self.stopped = min(ends)
-            self._held = ""
-            return text[:start]
-        kept = max((_begun(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - kept :]
-        return text[: len(text) - kept]
-
-
 def _is_whole(held: str, phrases: Mapping[str, str]) -> bool:
     """Whether this is a code, and not the beginning of another one as well."""
     return [code for code in phrases if held and code.startswith(held)] == [held]
-
-
-def may_stop(phrases: Iterable[str], stops: Sequence[str]) -> bool:
-    """Whether a stop string may be completed by a phrase, so that the decoded stream must be watched for it."""
-    return any(_meets(phrase, stop) for phrase in phrases for stop in stops if stop)
 
 
 _SIGILS = frozenset((SIGIL, r"\u00a7", r"\u00A7"))
@@ -225,19 +186,3 @@ def _is_alphanumeric(following: str) -> bool:
     escaped = _ESCAPED.match(following)
     first = json.loads(f'"{escaped[0]}"') if escaped else following
     return _ALPHANUMERIC.match(first) is not None
-
-
-def _begun(text: str, stop: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `stop`: the longest such."""
-    start = text.find(stop[0], max(0, len(text) - len(stop) + 1))
-    while start >= 0 and not stop.startswith(text[start:]):
-        start = text.find(stop[0], start + 1)
-    return len(text) - start if start >= 0 else 0
-
-
-def _meets(phrase: str, stop: str) -> bool:
-    """Whether some text has the stop string where the phrase has a character of it."""
-    if stop in phrase or phrase in stop:
-        return True
-    sizes = range(1, min(len(phrase), len(stop)))
-    return any(phrase.endswith(stop[:size]) or phrase.startswith(stop[-size:]) for size in sizes)

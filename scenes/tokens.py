@@ -5,10 +5,9 @@ tiktoken counts; it is given the vocabulary, and asked for nothing that it would
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from scenes.contracts import Counter
 from scenes.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -42,11 +41,6 @@ class Exact:
         if len(text) <= SLICE:
             return len(self._encoding.encode_ordinary(text))
         return sum(len(self._encoding.encode_ordinary(part)) for part in _parts(text))
-
-
-def gain(before: str, after: str, counters: Sequence[Counter]) -> int:
-    """Tokens that `after` has fewer, by the counter that sees the least in it; negative where one sees more."""
-    return min(counter.count(before) - counter.count(after) for counter in counters)
 
 
 def _engine(vocabulary: Vocabulary) -> "Encoding":

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenes.codebook.codes import CODE
-from scenes.decoding import Decoder, JsonDecoder, StopAt, may_stop
+from scenes.decoding import Decoder, JsonDecoder
 
 PHRASES = {
     "§ab": "Failed password for invalid user",
@@ -108,24 +108,6 @@ def test_what_is_not_quite_json_is_read_the_same_in_any_pieces_and_keeps_all_els
     assert out == text or whole.decoded
 
 
-@settings(max_examples=3000, deadline=None)
-@given(SEEDS)
-def test_a_stop_string_cuts_at_the_same_place_whatever_the_pieces(seed: int):
-    random = Random(seed)
-    text = "".join(random.choices((*"abAB", "§ab", "§aa "), k=random.randint(0, 30)))
-    stops = [
-        "".join(random.choices((*"abAB", "password", "plain"), k=random.randint(1, 4))) for _ in range(3)
-    ]
-    plain = offline(text)
-    found = [(plain.find(stop) + len(stop), plain.find(stop), stop) for stop in stops if stop in plain]
-
-    stream = StopAt(Decoder(PHRASES), stops)
-    out = streamed(stream, pieces(text, random))
-
-    assert out == (plain[: min(found)[1]] if found else plain)
-    assert stream.stopped == (min(found)[2] if found else None)
-
-
 def test_a_code_is_one_only_before_what_is_no_letter_and_no_digit():
     assert streamed(Decoder(PHRASES), ["§ab §ab, §abc §ab9 §abé §ab_ §ab"]) == (
         "{0} {0}, §abc §ab9 §abé {0}_ {0}".format(PHRASES["§ab"])
@@ -172,32 +154,6 @@ def test_arguments_that_were_cut_off_keep_what_was_said():
 
 
 @pytest.mark.parametrize(
-    ("stop", "may"),
-    [
-        ("password for", True),
-        ("user\n", True),
-        ("\nFailed", True),
-        ("x Failed password for invalid user", True),
-        ("END", False),
-    ],
-)
-def test_a_stop_string_that_a_phrase_may_complete_is_known_beforehand(stop: str, may):
-    assert may_stop([PHRASES["§ab"]], [stop]) is may
-
-
-def test_nothing_comes_after_a_stop_string():
-    stream = StopAt(Decoder(PHRASES), ["for invalid"])
-
-    assert [stream.feed("1 §ab"), stream.feed(" 2"), stream.feed("3"), stream.flush()] == [
-        "1 ",
-        "Failed password ",
-        "",
-        "",
-    ]
-    assert stream.stopped == "for invalid"
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "§" * 1_000_000,
@@ -210,7 +166,7 @@ def test_nothing_comes_after_a_stop_string():
     ids=lambda text: repr(text[:6]),
 )
 def test_a_megabyte_at_once_takes_less_than_a_second_and_in_many_pieces_little_more(text: str):
-    for stream in (Decoder(PHRASES), JsonDecoder(PHRASES), StopAt(Decoder(PHRASES), ["§§§§x", '"""'])):
+    for stream in (Decoder(PHRASES), JsonDecoder(PHRASES)):
         began = time.process_time()
         streamed(stream, [text])
         streamed(stream, re.findall(r"(?s).{1,100}", text))

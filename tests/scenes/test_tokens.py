@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenes.tokens import SLICE, Exact, gain
+from scenes.tokens import SLICE, Exact
 from scenes.vocabulary import Vocabulary
 from tests.scenes.bounds import LINEAR_SECONDS
 from tests.support.vocabularies import FAMILIES, vocabularies
@@ -87,17 +87,3 @@ def test_half_a_character_is_counted_as_what_stands_for_it():
 def test_a_family_that_composes_characters_counts_them_composed():
     assert bytewise(composed=True).count("e\u0301") == len("é".encode())
     assert bytewise().count("e\u0301") == len("e\u0301".encode())
-
-
-def test_a_gain_is_what_the_least_convinced_counter_sees():
-    words, halves = bytewise(), bytewise(r"\S\S|\s+|\S")
-
-    class Words:
-        name = "words"
-
-        def count(self, text: str) -> int:
-            return len(text.split())
-
-    assert gain("one two three", "one2three", (words, halves)) == 4
-    assert gain("one two three", "one2three", (words, Words())) == 2
-    assert gain("one", "three", (words, Words())) == -2
