@@ -34,7 +34,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Excerpt:
     """A part of what a scene was made of: the characters from `start` to before `end` of the text with this hash."""
 
     source: str
@@ -80,7 +80,7 @@ class Archive:
         async with self._asked(caller) as memory:
             return _there(await memory.scene(caller.id, id))
 
-    async def original(self, caller: Caller, id: str) -> Sequence[Said]:  # noqa: A002
+    async def original(self, caller: Caller, id: str) -> Sequence[Excerpt]:  # noqa: A002
         """What a scene was made of, word for word. Raises SceneMissing."""
         async with self._asked(caller) as memory:
             scene = _there(await memory.scene(caller.id, id))
@@ -145,7 +145,7 @@ def _ranges(scene: Scene) -> Mapping[str, tuple[int, int]]:
     return found
 
 
-def _said(scene: Scene, texts: Mapping[str, str | None]) -> Sequence[Said]:
+def _said(scene: Scene, texts: Mapping[str, str | None]) -> Sequence[Excerpt]:
     """Raises SceneMissing where it was forgotten meanwhile."""
     ranges = _ranges(scene)
     told = []
@@ -154,5 +154,5 @@ def _said(scene: Scene, texts: Mapping[str, str | None]) -> Sequence[Said]:
         if text is None:
             raise _missing()
         offset = ranges[span.source][0]
-        told.append(Said(span.source, span.start, span.end, text[span.start - offset : span.end - offset]))
+        told.append(Excerpt(span.source, span.start, span.end, text[span.start - offset : span.end - offset]))
     return told

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
-from app.decision import Decision, Encoding
+from app.decision import Decision, EncoderOutcome
 from app.operations import Operation
 from app.outcomes import FallbackClass
 from app.price_table import Price
@@ -107,7 +107,7 @@ class Vector:
     `seconds` is how long the call waited for it.
     """
 
-    outcome: Encoding
+    outcome: EncoderOutcome
     numbers: Sequence[float] = ()
     seconds: float = 0.0
 

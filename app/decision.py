@@ -11,7 +11,7 @@ By: TypeAlias = Literal[
 the share of the name's calls that another model gets, or one on trial.
 """
 
-Encoding: TypeAlias = Literal["asked", "kept", "late", "failed", "unfit", "busy", "resting"]
+EncoderOutcome: TypeAlias = Literal["asked", "kept", "late", "failed", "unfit", "busy", "resting"]
 """How it went with the encoder: it made a vector now, or had made it before; it did not answer in time, or failed; what it
 answered is no vector of the right length; too many waited for it; it was left alone, since it kept failing.
 """
@@ -45,7 +45,7 @@ class Decision:
     mode: str = ""
     by: By = "default"
     rule: str = ""
-    encoder: Encoding | None = None
+    encoder: EncoderOutcome | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
     policy: str = ""
     candidates: Sequence[Candidate] = ()

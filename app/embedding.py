@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from app.breaker import Breaker, Tolerance
 from app.contracts import Call, Vector
-from app.decision import Encoding
+from app.decision import EncoderOutcome
 from app.encoder import Encoder
 from app.errors import Failure, UpstreamTimeout
 from app.journal import Record
@@ -25,7 +25,7 @@ MOST_ASKING = 64
 OF_CLIENT = 0.5
 """The share that the encoder may take of a client's own time."""
 
-_Made: TypeAlias = tuple[Encoding, Sequence[float]]
+_Made: TypeAlias = tuple[EncoderOutcome, Sequence[float]]
 
 
 class Embedding:

@@ -18,7 +18,7 @@ from app.codebooks import NOTHING, Codebooks, Held
 from app.codecs.focusing import focused, is_marked, unmarked
 from app.codecs.identity import Identity
 from app.codecs.refusing import Wanted, is_json, obstacle
-from app.codecs.scenes import Said, Scenes
+from app.codecs.scenes import Scenes, Shortened
 from app.codecs.turns import Again, said_again
 from app.codecs.undoing import Undoing
 from app.codecs.vocabularies import Unreadable, Vocabularies
@@ -127,11 +127,11 @@ class Encoding:
         undoing = Undoing(said.phrases, is_json(wanted)) if said.phrases else None
         return Encoded(said.request, Accounting(said.saving, call.operation.dialect, undoing), said.saving)
 
-    async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Said:
+    async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Shortened:
         """What would become of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
         return await self._tried(_Asked(call, route, request, layer))
 
-    async def _tried(self, asked: _Asked) -> Said:
+    async def _tried(self, asked: _Asked) -> Shortened:
         request, layer, why = asked.request, asked.layer, asked.why
         if self._strict and why not in {"", "interface"}:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
@@ -167,14 +167,14 @@ class Encoding:
             again.why,
         )
 
-    async def _said(self, asked: _Asked) -> Said:
+    async def _said(self, asked: _Asked) -> Shortened:
         """In a thread where it may take long: the prompt is, or the model's vocabulary is read first."""
         is_short = len(asked.request.members.body) <= MOST_BYTES_ON_LOOP
         if is_short and self._vocabularies.is_loaded(asked.route.model):
             return self._timed(asked)
         return await self._threads.run(lambda: self._timed(asked))
 
-    def _timed(self, asked: _Asked) -> Said:
+    def _timed(self, asked: _Asked) -> Shortened:
         began = perf_counter()
         dialect, model = asked.call.operation.dialect, asked.route.model
         try:
@@ -182,7 +182,7 @@ class Encoding:
             said = self._scenes.encode(asked.request, dialect, model, asked.layer, held.book)
         except Unreadable as fault:
             _log.error("a vocabulary cannot be used, so prompts of %s go out as they came: %s", model, fault)
-            return Said(asked.request, Saving(asked.layer, why="tokenizer"), {})
+            return Shortened(asked.request, Saving(asked.layer, why="tokenizer"), {})
         return replace(said, saving=replace(said.saving, seconds=perf_counter() - began, why=held.why))
 
     def _held(self, asked: _Asked) -> Held:

@@ -11,9 +11,9 @@ import msgspec
 
 from app import config
 from app.bounds import Bounds
-from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
-from app.codecs.scenes import Said, Scenes
+from app.codecs.methods import Methods
+from app.codecs.scenes import Scenes, Shortened
 from app.codecs.trial import Part, RoundTrip, Tokens, Trial, in_a_tool
 from app.codecs.vocabularies import Unreadable, Vocabularies, found_in
 from app.contracts import LAYERS, Call, Caller, Layer, Route
@@ -60,20 +60,20 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
-    """What a trial is measured with: `lenient` encodings change whatever saves a token."""
+    """What a trial is measured with: `lenient` methods change whatever saves a token."""
 
-    lenient: Encodings
+    lenient: Methods
     vocabularies: Vocabularies
 
     @classmethod
     def of(cls, settings: config.Scenes, vocabularies: Vocabularies) -> "Measuring":
         anything = settings.model_copy(update={"least_tokens": 1, "least_share": 0.0})
-        return cls(Encodings(anything, vocabularies), vocabularies)
+        return cls(Methods(anything, vocabularies), vocabularies)
 
-    def measured(self, before: Request, said: Said, model: str) -> Rehearsed:
+    def measured(self, before: Request, said: Shortened, model: str) -> Rehearsed:
         """Everything about it, but for the messages."""
         layer = said.saving.layer
-        trial = Trial(before, said, self.lenient.of(model, layer).encoder)
+        trial = Trial(before, said, self.lenient.of(model, layer).shortener)
         parts, dense, refused = self._counted(trial, model)
         return Rehearsed(
             object="scenes.encoding",
@@ -114,7 +114,7 @@ def rehearsed(text: str, model: str, layer: Layer, settings: config.Scenes) -> R
     files = {} if settings.tokenizers is None else found_in(settings.tokenizers)
     vocabularies = Vocabularies(files)
     before = Request(in_a_tool(msgspec.json.encode(text)), model, stream=False, include_usage=False)
-    scenes = Scenes(Encodings(settings, vocabularies).of, Memo())
+    scenes = Scenes(Methods(settings, vocabularies).of, Memo())
     began = perf_counter()
     said = scenes.encode(before, "chat", model, layer)
     said = replace(said, saving=replace(said.saving, seconds=perf_counter() - began))

@@ -10,8 +10,8 @@ from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
 from app.codebooks import Codebooks, Epochs, Worth
-from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
+from app.codecs.methods import Methods
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Unreadable, Vocabularies, found_in
 from app.config.codebooks import all_reviewed
@@ -114,7 +114,7 @@ class Setups:
     def _encoding(self, settings: config.Scenes, vocabularies: Vocabularies, books: Codebooks) -> Encoding:
         """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
         self._memo.most_bytes = settings.memo_bytes
-        scenes = Scenes(Encodings(settings, vocabularies).of, self._memo)
+        scenes = Scenes(Methods(settings, vocabularies).of, self._memo)
         memory = settings.memory
         plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
         remembering = Remembering(plan)

@@ -118,7 +118,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Retold:
     """What a conversation becomes: messages from `first` to before `begin` leave it; `note` goes before the first that
     stays, and each of `recalled` behind the message of that place. `why` says in one word why none leave that would have.
     """
@@ -139,21 +139,21 @@ class Remembering:
         self._parts = Keeping[Remembered](most_bytes, lambda part: part.size)
         self._recalled = Keeping[tuple[int, ...]](most_bytes // 8, getsizeof)
 
-    def said(self, messages: Sequence[Message]) -> Said:
+    def said(self, messages: Sequence[Message]) -> Retold:
         """What becomes of these messages; those before the first that may begin always stay before all."""
         begins = self._begins(messages)
         first, begin = min(begins, default=0), max(begins.values(), default=0)
         if begin <= first:
-            return Said()
+            return Retold()
         left = _turns(messages[first:begin])
         if sum(len(turn.text) for turn in left) > MOST_CHARACTERS:
-            return Said(why="long")
+            return Retold(why="long")
         memories = self._memories(messages, sorted({first, *begins.values()}))
         last = {begins[place] for place in begins if place >= begin}
         asking = [place for place in begins if begins[place] in last]
         memory = memories[begin][1]
         if len(memory.texts) * len(asking) > MOST_COMPARED:
-            return Said(why="long")
+            return Retold(why="long")
         told = {
             place: text
             for at in last
@@ -162,7 +162,7 @@ class Remembering:
             )
             if place >= begin
         }
-        return Said(first, begin, note(len(left), memory), told, len(memory.texts))
+        return Retold(first, begin, note(len(left), memory), told, len(memory.texts))
 
     def _memories(
         self, messages: Sequence[Message], ends: Sequence[int]
@@ -225,7 +225,7 @@ def note(messages: int, memory: Remembered) -> str:
     newest = range(len(said) - 1, -1, -1)
     ranked = sorted(newest, key=lambda place: FORBIDDING.search(said[place]) is None)
     rules = [f"- {said[place]}" for place in within(MOST_RULES_TOKENS, ranked, [*map(tokens, said)])]
-    held = " Said there:" if rules else ""
+    held = " Retold there:" if rules else ""
     begun = f"[{messages} earlier messages of this conversation are kept beside it, as {len(memory.texts)} scenes; what bears on a question is recalled beneath it.{held}"
     return "\n".join((begun, *rules, "]"))
 

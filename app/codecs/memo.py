@@ -4,7 +4,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 from threading import Lock
 
-from scenes.encoder import Shorter
+from scenes.shortener import Shorter
 
 _ENTRY_BYTES = 200
 """Of an entry beside its text."""

@@ -17,7 +17,7 @@ from app.system_text import BETWEEN, behind, in_messages
 from app.wire import Request
 from scenes.codebook.book import Codebook
 from scenes.codebook.codes import NAMES, SIGIL
-from scenes.encoder import Encoder, Shorter
+from scenes.shortener import Shortener, Shorter
 
 LEAST_BYTES = 160
 """What is shorter cannot save enough to be changed."""
@@ -35,16 +35,16 @@ _MOST_LEGENDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
+class Method:
     """How the parts of one prompt are encoded; `policy` is the same where the same comes of the same text."""
 
     layer: Layer
-    encoder: Encoder
+    shortener: Shortener
     policy: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Shortened:
     """A prompt said shorter: the request, what that saved, the phrases of the codes in it, and the codebook that it tells."""
 
     request: Request
@@ -105,54 +105,52 @@ def _codes(written: bytes) -> Iterator[str]:
 class Scenes:
     """Encodes requests; each part of one by itself, so that a prompt that grows keeps its beginning byte for byte."""
 
-    def __init__(self, encodings: Callable[[str, Layer], Encoding], memo: Memo) -> None:
-        """`encodings` tells how for a model and a layer."""
-        self._encodings = encodings
+    def __init__(self, methods: Callable[[str, Layer], Method], memo: Memo) -> None:
+        """`methods` tells how for a model and a layer."""
+        self._methods = methods
         self._memo = memo
         self._legend_tokens = lru_cache(_MOST_LEGENDS)(self._count)
 
     def encode(
         self, request: Request, dialect: Dialect, model: str, layer: Layer, book: Codebook | None = None
-    ) -> Said:
+    ) -> Shortened:
         """The request with its data said shorter, and what that saved; where nothing did, the request as it was.
 
         With a `book`, which a layer with codes may have, its legend stands behind the system text, also where nothing in this
         prompt has one of its codes yet. It is the same in every prompt of a conversation, or its beginning changes.
         """
-        encoding, known = self._encodings(model, layer), _Known(book)
-        parts = list(self._parts(request, dialect, encoding, known))
+        method, known = self._methods(model, layer), _Known(book)
+        parts = list(self._parts(request, dialect, method, known))
         found = [each for part in parts for each in part.found]
         forms = Counter(each.form for each in found)
         saving = Saving(layer, forms, sum(each.before for each in found), sum(each.after for each in found))
         if parts:
             request = _spliced(request, parts)
         if book is None:
-            return Said(request, saving, known.undoable())
+            return Shortened(request, saving, known.undoable())
         saving = replace(
             saving,
             legend_tokens=self._legend_tokens(model, layer, book.legend),
             epoch=book.digest[:EPOCH_DIGITS],
         )
-        return Said(_told(request, book.legend), saving, known.undoable(), book)
+        return Shortened(_told(request, book.legend), saving, known.undoable(), book)
 
     def _count(self, model: str, layer: Layer, legend: str) -> int:
-        return self._encodings(model, layer).encoder.count(BETWEEN + legend) if legend else 0
+        return self._methods(model, layer).shortener.count(BETWEEN + legend) if legend else 0
 
-    def _parts(
-        self, request: Request, dialect: Dialect, encoding: Encoding, known: _Known
-    ) -> Iterator[_Part]:
-        for place in _met(request, dialect, known) if encoding.layer != "safe" else _all(request, dialect):
+    def _parts(self, request: Request, dialect: Dialect, method: Method, known: _Known) -> Iterator[_Part]:
+        for place in _met(request, dialect, known) if method.layer != "safe" else _all(request, dialect):
             text = text_of(request.members.body, place)
-            part = None if text is None else self._part(place, text, encoding, known)
+            part = None if text is None else self._part(place, text, method, known)
             if part is not None:
                 yield part
 
-    def _part(self, place: Place, text: str, encoding: Encoding, known: _Known) -> _Part | None:
+    def _part(self, place: Place, text: str, method: Method, known: _Known) -> _Part | None:
         pieces: list[str] = []
         found: list[Shorter] = []
         position = 0
         for block in place.blocks(text):
-            shorter = self._shorter(text[block.start : block.end], encoding, known)
+            shorter = self._shorter(text[block.start : block.end], method, known)
             if shorter is not None and place.fits(shorter.text):
                 known.add(shorter.codes)
                 pieces += (text[position : block.start], shorter.text)
@@ -160,13 +158,13 @@ class Scenes:
                 found.append(shorter)
         return _Part(place, "".join([*pieces, text[position:]]), found) if found else None
 
-    def _shorter(self, text: str, encoding: Encoding, known: _Known) -> Shorter | None:
+    def _shorter(self, text: str, method: Method, known: _Known) -> Shorter | None:
         if not LEAST_BYTES <= len(text) <= MOST_CHARACTERS:
             return None
-        key = key_of(encoding.policy + known.digest, text)
+        key = key_of(method.policy + known.digest, text)
         is_known, found = self._memo.get(key)
         if not is_known:
-            found = encoding.encoder.shorter(text, known.phrases, known.book, known.taken)
+            found = method.shortener.shorter(text, known.phrases, known.book, known.taken)
             self._memo.put(key, found)
         return found
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import msgspec
 
 from app.codecs.places import Place, places, text_of
-from app.codecs.scenes import LEAST_BYTES, MOST_CHARACTERS, Said
+from app.codecs.scenes import LEAST_BYTES, MOST_CHARACTERS, Shortened
 from app.contracts import Layer
 from app.wire import Members, Request
 from scenes.codebook.book import Codebook
 from scenes.contracts import MARKER, Counter
-from scenes.encoder import Encoder
 from scenes.facts import kept
 from scenes.fold.json_text import JsonText
 from scenes.forms import Undecodable, decoded, form_of
 from scenes.measures import Density, density
+from scenes.shortener import Shortener
 
 LOSSLESS: frozenset[Layer] = frozenset(("safe", "codebook"))
 MOST_MEASURED_CHARACTERS = 200_000
@@ -63,8 +63,8 @@ class Trial:
     """A prompt before and after. `lenient` encodes whatever saves a token, which says why something else did not."""
 
     before: Request
-    said: Said
-    lenient: Encoder
+    said: Shortened
+    lenient: Shortener
 
     def parts(self) -> Sequence[Part] | None:
         """None where the layer leaves something out: then parts have no places that agree."""

@@ -12,7 +12,7 @@ import msgspec
 from app.errors import BadRequest
 from app.wire import Members, Request
 from scenes.pieces import Turn
-from scenes.remembering import Message, Remembering, Said
+from scenes.remembering import Message, Remembering, Retold
 from scenes.rough import ROUGH
 from scenes.scene import Trust
 
@@ -38,7 +38,7 @@ class Again:
 def said_again(request: Request, remembering: Remembering) -> Again:
     """The request without its old turns, where there is enough of them; else as it was."""
     chat = Chat.of(request)
-    said = Said() if chat is None else remembering.said(chat.messages())
+    said = Retold() if chat is None else remembering.said(chat.messages())
     if chat is None or not said.begin:
         return Again(request, why=said.why)
     if chat.has_more_than_text(said):
@@ -84,7 +84,7 @@ class Chat:
             for wire in self.wires
         ]
 
-    def has_more_than_text(self, said: Said) -> bool:
+    def has_more_than_text(self, said: Retold) -> bool:
         """Whether what would leave holds an image, a sound or a file."""
         return any(
             part.get("type") not in {"text", "refusal"}
@@ -93,18 +93,18 @@ class Chat:
             for part in wire.content
         )
 
-    def left(self, said: Said) -> str:
+    def left(self, said: Retold) -> str:
         """All that leaves."""
         return "\n".join(
             _turn(wire).text for wire in self.wires[said.first : said.begin] if wire.role not in _SYSTEM
         )
 
-    def request(self, request: Request, said: Said) -> Request:
+    def request(self, request: Request, said: Retold) -> Request:
         """The request as it is said again. Raises BadRequest where a message that changes names a member twice."""
         messages = b"[" + b",".join(self._kept(said)) + b"]"
         return replace(request, members=Members.of(request.members.replaced({"messages": messages})))
 
-    def _kept(self, said: Said) -> Iterator[bytes]:
+    def _kept(self, said: Retold) -> Iterator[bytes]:
         for place, raw in enumerate(self.raws):
             if said.first <= place < said.begin:
                 if self.wires[place].role in _SYSTEM:

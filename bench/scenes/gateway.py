@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from app import config
-from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
+from app.codecs.methods import Methods
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Vocabularies
 from app.contracts import Layer, Saving
@@ -36,8 +36,8 @@ class Gateway:
         settings = config.Scenes()
         self.families: Sequence[str] = [family for family in MODELS if family in files]
         self.vocabularies = Vocabularies(files)
-        self.encodings = Encodings(settings, self.vocabularies)
-        self.codec = Scenes(self.encodings.of, Memo(settings.memo_bytes))
+        self.methods = Methods(settings, self.vocabularies)
+        self.codec = Scenes(self.methods.of, Memo(settings.memo_bytes))
         self._counted = lru_cache(maxsize=10_000)(self._count)
 
     def count(self, family: str, text: str) -> int:

@@ -24,10 +24,10 @@ from bench.scenes.printed import Cell, Goal, Part, Table
 from bench.texts import Text, logs, machine, sessions
 from scenes.codebook.adaptive import Adaptive
 from scenes.decoding import Decoder, JsonDecoder, Stream
-from scenes.encoder import Encoder, Least
 from scenes.forms import FOLDS
 from scenes.remembering import Plan, Remembering
 from scenes.rough import ROUGH
+from scenes.shortener import Least, Shortener
 
 BYTES = 10_240
 FIRST_MS, CHUNK_US = 1.0, 3.0
@@ -90,11 +90,11 @@ def _encoding(gateway: Gateway, family: str, text: Text) -> Mapping[str, Work]:
     """What a text's first encoding consists of."""
     content = text.content.strip("\n")
     counter = gateway.vocabularies.exact(family)
-    asked = gateway.encodings.of(MODELS[family], "codebook").encoder
+    asked = gateway.methods.of(MODELS[family], "codebook").shortener
     size = len(content.encode()) / BYTES
     steps: tuple[Callable[[], object], ...] = (
-        partial(_encoder(codes=False).shorter, content, {}),
-        partial(_encoder(codes=True).shorter, content, {}),
+        partial(_shortener(codes=False).shorter, content, {}),
+        partial(_shortener(codes=True).shorter, content, {}),
         partial(ROUGH[0].count, content),
         partial(counter.count, content),
         partial(asked.shorter, content, {}),
@@ -102,8 +102,8 @@ def _encoding(gateway: Gateway, family: str, text: Text) -> Mapping[str, Work]:
     return {name: Work(run, size) for name, run in zip(_STEPS, steps, strict=True)}
 
 
-def _encoder(*, codes: bool) -> Encoder:
-    return Encoder(FOLDS, Characters(), (Characters(),), Least(), codes=codes)
+def _shortener(*, codes: bool) -> Shortener:
+    return Shortener(FOLDS, Characters(), (Characters(),), Least(), codes=codes)
 
 
 def _known(gateway: Gateway, family: str) -> Mapping[str, Work]:

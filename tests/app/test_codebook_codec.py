@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.codecs.scenes import Said, Scenes
+from app.codecs.scenes import Scenes, Shortened
 from app.operations import CHAT
 from app.wire import Request
 from scenes.codebook.adaptive import Adaptive
@@ -47,12 +47,12 @@ MESSAGES = st.lists(MESSAGE, min_size=1, max_size=8)
 
 def encoded(
     messages: Sequence[Mapping[str, Any]], book: Codebook | None = BOOK, by: Scenes | None = None
-) -> Said:
+) -> Shortened:
     body = json.dumps({"model": "x", "messages": messages}).encode()
     return (by or codec()).encode(Request.parse(body, CHAT), "chat", "x", "codebook", book)
 
 
-def messages_of(said: Said) -> list[dict[str, Any]]:
+def messages_of(said: Shortened) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = said.request.members.value("messages")
     return found
 

@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app import config
-from app.codecs.encodings import Encodings
 from app.codecs.identity import Identity
 from app.codecs.memo import Memo
-from app.codecs.scenes import Said, Scenes
+from app.codecs.methods import Methods
+from app.codecs.scenes import Scenes, Shortened
 from app.codecs.vocabularies import Vocabularies
 from app.contracts import Encoded, Layer, Route
 from app.encoding import Encoding, Threads
@@ -32,7 +32,7 @@ def encoding(
     threads: Threads | None = None, registry: CollectorRegistry | None = None, **settings: Any
 ) -> Encoding:
     wanted, vocabularies = config.Scenes(**settings), Vocabularies()
-    scenes = Scenes(Encodings(wanted, vocabularies).of, Memo(10_000_000))
+    scenes = Scenes(Methods(wanted, vocabularies).of, Memo(10_000_000))
     metrics = SceneMetrics(registry or CollectorRegistry())
     remembering = Remembering(Plan())
     return Encoding(scenes, wanted, remembering, threads or Threads(), metrics, vocabularies=vocabularies)
@@ -40,7 +40,7 @@ def encoding(
 
 def said(
     body: Mapping[str, object], layer: Layer = "codebook", route: Route = ROUTE, **settings: Any
-) -> Said:
+) -> Shortened:
     asked = call(body)
     return asyncio.run(encoding(**settings).tried(asked, route, asked.request, layer))
 
@@ -58,7 +58,7 @@ def tool(text: str) -> dict[str, object]:
     return {"role": "tool", "tool_call_id": "c", "content": text}
 
 
-def messages_of(each: Said) -> bytes:
+def messages_of(each: Shortened) -> bytes:
     return (each.request.members.raw("messages") or b"").removesuffix(b"]")
 
 

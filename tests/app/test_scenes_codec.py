@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import config
-from app.codecs.encodings import Encodings
 from app.codecs.memo import Memo
-from app.codecs.scenes import Said, Scenes
+from app.codecs.methods import Methods
+from app.codecs.scenes import Scenes, Shortened
 from app.codecs.vocabularies import Vocabularies
 from app.operations import CHAT
 from app.wire import Request
@@ -36,15 +36,15 @@ MESSAGES = st.lists(
 
 
 def codec() -> Scenes:
-    return Scenes(Encodings(config.Scenes(), Vocabularies()).of, Memo(10_000_000))
+    return Scenes(Methods(config.Scenes(), Vocabularies()).of, Memo(10_000_000))
 
 
-def encoded(messages: Sequence[Mapping[str, Any]], layer: Any, by: Scenes | None = None) -> Said:
+def encoded(messages: Sequence[Mapping[str, Any]], layer: Any, by: Scenes | None = None) -> Shortened:
     body = json.dumps({"model": "x", "messages": messages}).encode()
     return (by or codec()).encode(Request.parse(body, CHAT), "chat", "x", layer)
 
 
-def messages_of(said: Said) -> list[dict[str, Any]]:
+def messages_of(said: Shortened) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = said.request.members.value("messages")
     return found
 
@@ -116,7 +116,7 @@ def test_what_is_encoded_already_is_left_alone():
     assert again.saving.tokens == 0
 
 
-def codes_of(said: Said) -> set[str]:
+def codes_of(said: Shortened) -> set[str]:
     """Those that legends of its messages have."""
     lines = (line for message in messages_of(said) for line in str(message["content"]).split("\n"))
     return {line.partition("=")[0] for line in lines if line.startswith("§") and "=" in line}

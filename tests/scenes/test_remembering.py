@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scenes.pieces import Turn
 from scenes.ranking import Ranking
-from scenes.remembering import RECALLED, Message, Plan, Remembering, Said, remembered, tokens
+from scenes.remembering import RECALLED, Message, Plan, Remembering, Retold, remembered, tokens
 
 PLAN = Plan(keep=60, step=120, recall=200)
 
@@ -36,7 +36,7 @@ def talk(turns: int, seed: int = 1) -> list[Message]:
     return said
 
 
-def view(messages: Sequence[Message], said: Said) -> str:
+def view(messages: Sequence[Message], said: Retold) -> str:
     """What the model reads."""
     kept = [*messages[: said.first], *messages[said.begin :]]
     texts = [message.turn.text for message in kept]
@@ -44,7 +44,7 @@ def view(messages: Sequence[Message], said: Said) -> str:
 
 
 def test_a_short_conversation_stays_as_it_is():
-    assert Remembering(PLAN).said(talk(2)) == Said()
+    assert Remembering(PLAN).said(talk(2)) == Retold()
 
 
 def test_old_turns_leave_and_what_bears_on_the_question_comes_back_word_for_word():
@@ -139,7 +139,7 @@ def test_whatever_is_said_the_plan_holds(messages):
         assert tokens(text) <= PLAN.recall + 60
 
 
-def after(text: str, question: str = "Go on.", agent: str = "user") -> Said:
+def after(text: str, question: str = "Go on.", agent: str = "user") -> Retold:
     """What becomes of a conversation that says this, and then goes on about other things."""
     said = [user(text)] if agent == "user" else [user("Look."), other(text, agent)]
     return Remembering(PLAN).said([*said, *talk(12), user(question)])
@@ -187,7 +187,7 @@ def test_a_system_text_between_old_turns_stays_and_is_no_scene():
 
 def test_nothing_is_said_before_the_first_turn_left():
     system = Message(Turn("system", "tool", "Be brief."), may_begin=False, stays=True)
-    assert Remembering(PLAN).said([system, user("Hello.")]) == Said()
+    assert Remembering(PLAN).said([system, user("Hello.")]) == Retold()
 
 
 def test_what_would_take_long_stays_and_is_told_why():
@@ -196,7 +196,7 @@ def test_what_would_take_long_stays_and_is_told_why():
     assert Remembering(Plan()).said([user("a " * 1_700_000), user("b " * 50_000), user("c")]).why == "long"
 
 
-def questions_ranked(run: Callable[[], Said]) -> tuple[Said, int]:
+def questions_ranked(run: Callable[[], Retold]) -> tuple[Retold, int]:
     """What comes of it, and for how many questions scenes are ranked meanwhile."""
     calls = list[object]()
     sys.setprofile(lambda frame, event, _: calls.append(frame.f_code) if event == "call" else None)

@@ -44,7 +44,7 @@ class _Said:
     tokens: int
 
 
-class Encoder:
+class Shortener:
     """Says a part shorter, in the best of its forms; `rough` chooses among them, and all `counters` must agree that it pays.
 
     What comes back of a form is compared with what went in before it is used: a form that fails at this, stands aside.

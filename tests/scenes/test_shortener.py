@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from scenes.codebook.adaptive import INNER, Adaptive
 from scenes.contracts import MARKER, is_marked
-from scenes.encoder import NESTED_LEAST, Encoder, Least
 from scenes.forms import FOLDS, Undecodable, decoded
 from scenes.kinds import is_code
 from scenes.rough import ROUGH
+from scenes.shortener import NESTED_LEAST, Least, Shortener
 from tests.scenes.fold import printed
 from tests.scenes.fold.test_lines import LINES
 
@@ -36,8 +36,8 @@ SHELL = "".join(
 )
 
 
-def encoder(*, codes: bool = True) -> Encoder:
-    return Encoder(FOLDS, ROUGH[1], ROUGH, Least(), codes=codes)
+def encoder(*, codes: bool = True) -> Shortener:
+    return Shortener(FOLDS, ROUGH[1], ROUGH, Least(), codes=codes)
 
 
 @pytest.mark.parametrize(("form", "text"), WITHIN, ids=lambda each: getattr(each, "name", ""))
