@@ -1,10 +1,11 @@
 """Where a request holds data that may be said shorter: what tools gave back, and blocks of data in a user's text. Pure.
 
-Nothing else is ever looked at: system texts, tools, their calls, schemas, thoughts, images and words stay byte for byte.
+Nothing else is ever looked at: system texts, tools, their calls, schemas, thoughts, images and words stay byte for byte. Only
+for a model that has tokens for whole texts, every text of a chat is (`spoken`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -48,6 +49,30 @@ def places(request: Request, dialect: Dialect, least_bytes: int) -> Iterator[Pla
             yield from _in_item(Members.of(item), start, least_bytes)
         except BadRequest:
             continue
+
+
+def spoken(request: Request) -> Iterator[Place]:
+    """Every text of a chat's messages, whoever says it, in order. A message that names a member twice is passed over."""
+    span = request.members.spans.get("messages")
+    for start, item in _each(request.members.body, span, 1) if span else ():
+        try:
+            yield from _content(Members.of(item), "content", start, 1, whole)
+        except BadRequest:
+            continue
+
+
+def spliced(request: Request, texts: Sequence[tuple[Place, str]]) -> Request:
+    """The request with these texts at these places, one at least, which are all in one of its members; every other byte as it
+    was.
+    """
+    members, first = request.members, texts[0][0].start
+    [(name, (position, end))] = [each for each in members.spans.items() if each[1][0] <= first < each[1][1]]
+    pieces: list[bytes] = []
+    for place, text in texts:
+        pieces += (members.body[position : place.start], msgspec.json.encode(text))
+        position = place.end
+    pieces.append(members.body[position:end])
+    return replace(request, members=members.changed({name: b"".join(pieces)}))
 
 
 def text_of(body: bytes, place: Place) -> str | None:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from app.codecs.memo import Memo, key_of
-from app.codecs.places import Place, places, text_of
+from app.codecs.places import Place, places, spliced, text_of
 from app.contracts import Layer, Saving
 from app.operations import Dialect
 from app.system_text import BETWEEN, behind, in_messages
@@ -125,7 +125,7 @@ class Scenes:
         forms = Counter(each.form for each in found)
         saving = Saving(layer, forms, sum(each.before for each in found), sum(each.after for each in found))
         if parts:
-            request = _spliced(request, parts)
+            request = spliced(request, [(part.place, part.text) for part in parts])
         if book is None:
             return Shortened(request, saving, known.undoable())
         saving = replace(
@@ -193,15 +193,3 @@ def _told(request: Request, legend: str) -> Request:
         return request
     changed = {"messages": in_messages(messages, legend, behind)}
     return replace(request, members=request.members.changed(changed))
-
-
-def _spliced(request: Request, parts: list[_Part]) -> Request:
-    """The request with these texts, which are all in one of its members; every other byte as it was."""
-    members, first = request.members, parts[0].place.start
-    [(name, (position, end))] = [each for each in members.spans.items() if each[1][0] <= first < each[1][1]]
-    pieces: list[bytes] = []
-    for part in parts:
-        pieces += (members.body[position : part.place.start], msgspec.json.encode(part.text))
-        position = part.place.end
-    pieces.append(members.body[position:end])
-    return replace(request, members=members.changed({name: b"".join(pieces)}))
