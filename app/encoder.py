@@ -49,7 +49,7 @@ class Encoder:
             call,
             operation=EMBEDDINGS,
             request=Request.parse(self._body(texts), EMBEDDINGS),
-            caller=Caller(ENCODER, priority=call.priority),
+            caller=Caller(self._plan.routes[0].alias, priority=call.priority),
             headers=[line for line in call.headers if line[0] in _TRACED],
             started=asyncio.get_running_loop().time(),
             timeout_seconds=timeout_seconds,
@@ -83,9 +83,9 @@ class Encoder:
                 reader(record)
 
 
-def plan_of(name: str, settings: config.Config, upstreams: Upstreams) -> Plan:
-    """Where to ask for vectors of this name. Raises ValueError where that upstream makes none."""
-    plan = encoder_plan(name, settings)
+def plan_of(name: str, settings: config.Config, upstreams: Upstreams, alias: str = ENCODER) -> Plan:
+    """Where to ask for vectors of this name, as `alias`. Raises ValueError where that upstream makes none."""
+    plan = encoder_plan(name, settings, alias)
     upstream = plan.routes[0].upstream
     if EMBEDDINGS.name not in upstreams.sources[upstream].operations:
         raise ValueError(

@@ -26,6 +26,7 @@ from app.contracts import Call, Encoded, Layer, Route, Saving
 from app.errors import BadRequest
 from app.scene_metrics import SceneMetrics
 from app.wire import Request
+from scenes.meaning import Meaning
 from scenes.remembering import Remembering
 
 MOST_BYTES_ON_LOOP = 16 * 1024
@@ -100,6 +101,7 @@ class Encoding:
         *,
         vocabularies: Vocabularies,
         books: Codebooks | None = None,
+        meaning: Meaning | None = None,
     ) -> None:
         """Raises ConfigError where the file of proofs is none."""
         self._scenes = scenes
@@ -113,6 +115,7 @@ class Encoding:
         self._threads = threads
         self._metrics = metrics
         self._books = books
+        self._meaning = meaning
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
         if call.operation.dialect == "plain":
@@ -156,7 +159,7 @@ class Encoding:
 
     def _left(self, request: Request, layer: Layer) -> Again:
         """Passages leave first: what a question recalls is no part of the question that they are chosen for."""
-        focus = focused(request, self._focus_tokens) if layer == "focus" else Again(request)
+        focus = focused(request, self._focus_tokens, self._meaning) if layer == "focus" else Again(request)
         plain = unmarked(focus.request)
         again = said_again(plain, self._remembering) if layer in {"scenes", "focus"} else Again(plain)
         return Again(

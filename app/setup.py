@@ -14,6 +14,7 @@ from app.prices import Prices
 from app.prompt_hash import PromptHash
 from app.rehearsal import Rehearsal
 from app.routing.router import Router
+from app.scene_vectors import Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Setup:
     bounds: Bounds
     prompt_hash: PromptHash
     rehearsal: Rehearsal
+    vectors: Vectors | None = None
 
     @property
     def max_body_bytes(self) -> int:

@@ -10,6 +10,7 @@ from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
 from app.codebooks import Codebooks, Epochs, Worth
+from app.codecs.meanings import Unmeaning, opened
 from app.codecs.memo import Memo
 from app.codecs.methods import Methods
 from app.codecs.scenes import Scenes
@@ -31,11 +32,14 @@ from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.rehearsal import Measuring, Rehearsal
 from app.routing.building import router
+from app.routing.configured import SCENES_ENCODER
 from app.routing.listed import NOTHING, Listed
 from app.routing.router import Router
+from app.scene_vectors import Asked, Local, Vectors
 from app.setup import Setup
 from app.speeds import Speeds
 from app.warming import Warming
+from scenes.meaning import Meaning
 from scenes.remembering import Plan, Remembering
 
 
@@ -109,7 +113,8 @@ class Setups:
         bounds = _bounds(settings)
         measuring = Measuring.of(settings.scenes, vocabularies)
         rehearsal = Rehearsal(exchange, bounds, encoding, measuring, named.values())
-        return Setup(settings, exchange, routing, costs, sources, bounds, hashing, rehearsal)
+        vectors = self._vectors(settings, upstreams, costs)
+        return Setup(settings, exchange, routing, costs, sources, bounds, hashing, rehearsal, vectors)
 
     def _encoding(self, settings: config.Scenes, vocabularies: Vocabularies, books: Codebooks) -> Encoding:
         """The codec. What is remembered of prompts holds for every configuration: its keys say how they were encoded."""
@@ -117,7 +122,8 @@ class Setups:
         scenes = Scenes(Methods(settings, vocabularies).of, self._memo)
         memory = settings.memory
         plan = Plan(memory.keep_tokens, memory.step_tokens, memory.recall_tokens)
-        remembering = Remembering(plan)
+        meaning = self._meaning(settings)
+        remembering = Remembering(plan, meaning=meaning)
         return Encoding(
             scenes,
             settings,
@@ -126,7 +132,27 @@ class Setups:
             self._metrics.scenes,
             vocabularies=vocabularies,
             books=books,
+            meaning=meaning,
         )
+
+    def _meaning(self, settings: config.Scenes) -> Meaning | None:
+        """Raises ValueError, which names the setting."""
+        if settings.vectors is None:
+            return None
+        try:
+            return opened(settings.vectors)
+        except Unmeaning as fault:
+            raise ValueError(f"scenes.vectors: {fault}") from None
+
+    def _vectors(self, settings: config.Config, upstreams: Upstreams, costs: Prices) -> Vectors | None:
+        """What the memory's vectors are made by."""
+        wanted = settings.scenes.encoder
+        if wanted is not None:
+            plan = plan_of(wanted.model, settings, upstreams, SCENES_ENCODER)
+            encoder = Encoder(plan, wanted.dimensions, upstreams, costs, self._encoded)
+            return Asked(wanted.model, encoder, wanted.timeout_seconds)
+        meaning = self._meaning(settings.scenes)
+        return None if meaning is None else Local(meaning)
 
     def _embedding(
         self, settings: config.Config, routing: Router, upstreams: Upstreams, costs: Prices

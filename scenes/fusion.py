@@ -1,6 +1,7 @@
 """Several rankings as one, and as much of it as a budget holds. Pure."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import TypeVar
 
 K = 60
@@ -9,15 +10,18 @@ K = 60
 Item = TypeVar("Item", bound=Hashable)
 
 
-def fused(rankings: Iterable[Sequence[Item]]) -> Mapping[Item, float]:
-    """Reciprocal rank fusion: each item's score is the sum of 1 / (60 + place) over the rankings that have it.
+def fused(
+    rankings: Iterable[Sequence[Item]], k: int = K, weights: Iterable[float] = ()
+) -> Mapping[Item, float]:
+    """Reciprocal rank fusion: each item's score is the sum of 1 / (k + place) over the rankings that have it, times the
+    ranking's weight; it is 1 where there is none.
 
     The best comes first; of equal ones the one that was met first. An item counts once in a ranking.
     """
     scores: dict[Item, float] = {}
-    for ranking in rankings:
+    for ranking, weight in zip(rankings, chain(weights, repeat(1.0)), strict=False):
         for place, item in enumerate(dict.fromkeys(ranking), 1):
-            scores[item] = scores.get(item, 0.0) + 1 / (K + place)
+            scores[item] = scores.get(item, 0.0) + weight / (k + place)
     return dict(sorted(scores.items(), key=_best_first))
 
 

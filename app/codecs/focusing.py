@@ -13,6 +13,7 @@ from app.codecs.turns import Again
 from app.errors import BadRequest
 from app.wire import Members, Request
 from scenes.focus import chosen
+from scenes.meaning import Meaning
 
 TAG = "hyperbridge"
 CONTEXT = "context"
@@ -44,7 +45,7 @@ class _Focused:
     after: int = 0
 
 
-def focused(request: Request, budget_tokens: int) -> Again:
+def focused(request: Request, budget_tokens: int, meaning: Meaning | None = None) -> Again:
     """The request with what bears on each question alone, of the passages that say they are some; else as it was.
 
     Raises BadRequest where a part's mark is another than `context`.
@@ -53,7 +54,7 @@ def focused(request: Request, budget_tokens: int) -> Again:
     if _MARK not in messages:
         return Again(request)
     try:
-        found = [_message(bytes(raw), budget_tokens) for raw in _raws.decode(messages)]
+        found = [_message(bytes(raw), budget_tokens, meaning) for raw in _raws.decode(messages)]
     except msgspec.DecodeError:
         return Again(request)
     body = request.members.replaced({"messages": _array([each.raw for each in found])})
@@ -96,7 +97,7 @@ def _plain_object(raw: bytes, depth: int) -> bytes:
     return members.body if content is None else members.replaced({"content": _plain(content, depth - 1)})
 
 
-def _message(raw: bytes, budget_tokens: int) -> _Focused:
+def _message(raw: bytes, budget_tokens: int, meaning: Meaning | None) -> _Focused:
     if _MARK not in raw:
         return _Focused(raw)
     members = Members.of(raw)
@@ -107,7 +108,7 @@ def _message(raw: bytes, budget_tokens: int) -> _Focused:
     parts = [_read(each) for each in raws]
     passages = [place for place, part in enumerate(parts) if part.hyperbridge is not None]
     question = "\n".join(part.text for part in parts if part.hyperbridge is None)
-    found = chosen(question, [parts[place].text for place in passages], budget_tokens)
+    found = chosen(question, [parts[place].text for place in passages], budget_tokens, meaning)
     staying = {passages[place] for place in found.places}
     kept = [
         Members.of(each).without({TAG}).body if place in staying else each

@@ -25,11 +25,24 @@ def named(settings: Config, path: Path) -> Sequence[Path]:
         settings.templates.glossary,
         settings.router.classifier,
         settings.scenes.proofs,
+        settings.scenes.vectors,
+        *_folders(settings.scenes.tokenizers),
         *settings.scenes.codebooks.values(),
         None if settings.router.encoder is None else settings.router.encoder.file,
         *(each.ca_file for each in settings.upstreams.values() if isinstance(each, HTTP_KINDS)),
     )
     return path, path.parent / environment.FILE, *(each for each in others if each is not None)
+
+
+def _folders(folder: Path | None) -> Sequence[Path]:
+    """It, and those in it."""
+    if folder is None:
+        return ()
+    try:
+        inside = sorted(islice(folder.iterdir(), MOST_FILES))
+    except OSError:
+        inside = []
+    return folder, *(each for each in inside if each.is_dir())
 
 
 def stamp(places: Iterable[Path]) -> Stamp:

@@ -95,13 +95,14 @@ def _shadows(document: Document) -> Iterator[Fault]:
 
 def _encoder(document: Document) -> Iterator[Fault]:
     aliases, upstreams = document.members("models"), document.members("upstreams")
-    path: Path = ("router", "encoder", "model")
-    name = document.text(*path) or ""
-    upstream, rest = split_route(name)
-    if name and name not in aliases and not (rest and upstream in upstreams):
-        subject, said = _subject(document, path, name)
-        message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
-        yield document.fault(path, message)
+    for section in ("router", "scenes"):
+        path: Path = (section, "encoder", "model")
+        name = document.text(*path) or ""
+        upstream, rest = split_route(name)
+        if name and name not in aliases and not (rest and upstream in upstreams):
+            subject, said = _subject(document, path, name)
+            message = f"{subject} is neither a model nor upstream/model{choice(said, aliases)}"
+            yield document.fault(path, message)
 
 
 def _subject(document: Document, path: Path, name: str) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.config.routing import Name, Share
 from app.config.settings import Settings
-from app.config.values import EmptyIsNull, File, Flag, FromText
+from app.config.values import Count, EmptyIsNull, File, Flag, FromText, Seconds, expects
 from app.contracts import Layer
 from scenes.pieces import MOST_TOKENS
 
@@ -27,6 +27,22 @@ class Remember(Settings):
     )
 
 
+class SceneEncoder(Settings):
+    """A model that makes the vectors of scenes that are kept, and of what is asked for."""
+
+    model: Annotated[str, Field(min_length=1), expects("a name of `models`, or upstream/model")] = Field(
+        description="what makes the vectors"
+    )
+    dimensions: Count | None = Field(
+        default=None,
+        description="how long its vectors shall be, where it can be asked for that; null is its own",
+    )
+    timeout_seconds: Seconds = Field(
+        default=5.0,
+        description="how long each request to it may take; then scenes are kept, and found, without vectors",
+    )
+
+
 class Scenes(Settings):
     """The same in fewer tokens."""
 
@@ -40,6 +56,14 @@ class Scenes(Settings):
     tokenizers: Annotated[File | None, EmptyIsNull] = Field(
         default=None,
         description="the folder of the models' vocabularies; null is an estimate, which asks for more before anything is changed",
+    )
+    vectors: Annotated[File | None, EmptyIsNull] = Field(
+        default=None,
+        description="the folder of vectors of tokens (`make vectors`), by which scenes and passages are found that mean the same in other words; null is by words alone",
+    )
+    encoder: SceneEncoder | None = Field(
+        default=None,
+        description="a model whose vectors the memory has in place of those of `vectors`; null is none",
     )
     least_tokens: Annotated[int, Field(ge=1), FromText] = Field(
         default=40, description="what a part of a prompt must save at least to be changed, in tokens"

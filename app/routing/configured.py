@@ -17,6 +17,9 @@ from app.routing.splits import Splits, Target
 ENCODER = "router:encoder"
 """What the router's encoder is called in metrics and in the usage, where clients have a model's name and a key."""
 
+SCENES_ENCODER = "scenes:encoder"
+"""The same of the model that makes the vectors of scenes."""
+
 
 def plans(settings: config.Config, manners: Manners) -> Mapping[str, Plan]:
     """The plan of each configured name, in the manner that the configuration gives to it.
@@ -86,12 +89,12 @@ def offered(settings: config.Config, named: Mapping[str, Plan]) -> Mapping[str, 
     return {**named, **direct}
 
 
-def encoder_plan(name: str, settings: config.Config) -> Plan:
-    """Where the gateway itself asks for vectors of this name: its routes to the same model, since the vectors of another
+def encoder_plan(name: str, settings: config.Config, alias: str = ENCODER) -> Plan:
+    """Where the gateway itself asks for vectors of this name, as `alias` in metrics and in the usage: its routes to the same model, since the vectors of another
     one say something else.
     """
     model = _named(name, settings)
-    routes = _Routes(ENCODER, defaults(settings), Manner())
+    routes = _Routes(alias, defaults(settings), Manner())
     first = routes.first(model)
     others = [route for route in routes.fallbacks(model, settings) if route.model == first.model]
     return Plan((first, *others), replace(_policy(model), rescue=False, hedging=None))

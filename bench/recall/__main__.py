@@ -1,19 +1,17 @@
 """`python -m bench.recall`: how much of the evidence comes back from a long dialogue, and how often the right passage stays."""
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import httpx
-
+from app.codecs.meanings import Unmeaning, opened
 from bench.recall import dialogues, passages
 from bench.recall.sets import Dialogue, Searched, Unreadable, read
-from bench.recall.vectors import Encoder
 from bench.scenes.printed import Cell, Goal, Part, Table, markdown
 from bench.texts import dialogues as made_dialogues
 from bench.texts import passages as made_passages
+from scenes.meaning import Meaning
 
 SEEDS = (4, 5, 6)
 """What was chosen in the ranking was chosen by 1 to 3."""
@@ -22,20 +20,16 @@ KEPT_GOALS: Mapping[int, float] = {4: 99.0, 7: 98.0, 10: 97.0}
 
 
 def main() -> int:
-    """Prints tables; a missed goal is printed and no more. Ends with 1 where a file or the encoder cannot be read."""
+    """Prints tables; a missed goal is printed and no more. Ends with 1 where a file cannot be read."""
     options = _parser().parse_args()
-    encoder = (
-        Encoder(options.encoder, options.model, os.environ.get("ENCODER_KEY", ""))
-        if options.encoder
-        else None
-    )
     made = not (options.dialogues or options.passages)
     try:
+        meaning = None if options.vectors is None else opened(options.vectors)
         if options.dialogues or made:
-            print(markdown(_dialogues(_told(options), encoder)), end="\n\n")
+            print(markdown(_dialogues(_told(options), meaning)), end="\n\n")
         if options.passages or made:
-            print(markdown(_passages(_searched(options), encoder)), end="\n\n")
-    except (Unreadable, httpx.HTTPError) as failure:
+            print(markdown(_passages(_searched(options), meaning)), end="\n\n")
+    except (Unreadable, Unmeaning) as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0
@@ -45,7 +39,6 @@ def _parser() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(
         prog="python -m bench.recall",
         description=__doc__,
-        epilog="ENCODER_KEY in the environment: the encoder's key.",
     )
     asked.add_argument(
         "--dialogues", type=Path, metavar="FILE.jsonl", help="dialogues, one a line; default made ones"
@@ -56,8 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.jsonl",
         help="questions with passages, one a line; default made ones",
     )
-    asked.add_argument("--encoder", metavar="URL", help="where vectors are made, as http://127.0.0.1:8001/v1")
-    asked.add_argument("--model", default="", help="the encoder's model")
+    asked.add_argument(
+        "--vectors", type=Path, metavar="FOLDER", help="with vectors of tokens as well (`make vectors`)"
+    )
     asked.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of made sets, default 4 5 6")
     return asked
 
@@ -72,11 +66,9 @@ def _searched(options: argparse.Namespace) -> Sequence[Searched]:
     return read(options.passages, Searched) if options.passages else [*made_passages.searches(options.seeds)]
 
 
-def _dialogues(told: Sequence[Dialogue], encoder: Encoder | None) -> Part:
-    asked = [dialogues.Asked(each) for each in told]
-    methods = {**dialogues.METHODS}
-    if encoder is not None:
-        methods["ours, with vectors"] = dialogues.with_vectors(encoder.likeness)
+def _dialogues(told: Sequence[Dialogue], meaning: Meaning | None) -> Part:
+    asked = [dialogues.Asked(each, meaning) for each in told]
+    methods = {**dialogues.METHODS, **({} if meaning is None else dialogues.BY_MEANING)}
     groups = [None, *dict.fromkeys(one.group for each in told for one in each.questions if one.group)]
     found = {
         (name, group): [dialogues.recall(finds, asked, ratio, group) for ratio in dialogues.RATIOS]
@@ -94,10 +86,10 @@ def _dialogues(told: Sequence[Dialogue], encoder: Encoder | None) -> Part:
     return Part("dialogues", [table], [goal])
 
 
-def _passages(searched: Sequence[Searched], encoder: Encoder | None) -> Part:
+def _passages(searched: Sequence[Searched], meaning: Meaning | None) -> Part:
     methods = {**passages.METHODS}
-    if encoder is not None:
-        methods["ours, with vectors"] = passages.with_vectors(encoder.likeness)
+    if meaning is not None:
+        methods["ours, with vectors"] = passages.by_meaning(meaning)
     found = {
         name: [passages.kept(keeps, searched, ratio) for ratio in passages.RATIOS]
         for name, keeps in methods.items()

@@ -5,28 +5,32 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, takewhile
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from bench.recall.sets import Dialogue, Question
 from scenes.former import groups
-from scenes.fusion import fused, within
+from scenes.fusion import within
+from scenes.meaning import Meaning
 from scenes.pieces import Piece, Turn, pieces
 from scenes.ranking import Ranking
 from scenes.remembering import Remembered, remembered, tokens
 
+if TYPE_CHECKING:
+    from scenes.meaning import Floats
+
 RATIOS = (62, 31, 15, 8)
 """How many times fewer tokens than the dialogue has."""
 
-Likeness = Callable[[str, Sequence[str]], Sequence[float]]
-"""The cosines of a question and of each of some texts."""
 Finds = Callable[["Asked", str, int], set[str]]
 """The names of the turns that a question brings back, within a budget of tokens."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A dialogue made ready to be asked, each turn with who says it, as scenes have it, too."""
+    """A dialogue made ready to be asked, each turn with who says it, as scenes have it, too; with vectors by `meaning`."""
 
     dialogue: Dialogue
+    meaning: Meaning | None = None
 
     @cached_property
     def turns(self) -> Sequence[str]:
@@ -34,7 +38,7 @@ class Asked:
 
     @cached_property
     def memory(self) -> Remembered:
-        return remembered(self._said)
+        return remembered(self._said, self.meaning)
 
     @cached_property
     def groups(self) -> Sequence[Sequence[Piece]]:
@@ -56,6 +60,10 @@ class Asked:
     @cached_property
     def total(self) -> int:
         return sum(map(tokens, self.turns))
+
+    def meant(self, question: str) -> "Floats | None":
+        """The question's vector."""
+        return None if self.meaning is None else self.meaning.vectors([question])[0]
 
     def in_turns(self, places: Sequence[int]) -> set[str]:
         """The names of these turns."""
@@ -92,21 +100,18 @@ def ours(asked: Asked, question: str, budget: int) -> set[str]:
 
 def ours_filled(asked: Asked, question: str, budget: int) -> set[str]:
     """The same with all that the budget holds."""
-    sizes = [*map(tokens, asked.memory.texts)]
-    return asked.in_scenes(within(budget, asked.memory.scores(asked.of_scenes, question), sizes))
+    return asked.in_scenes(asked.memory.filling(asked.of_scenes, question, budget))
 
 
-def with_vectors(likeness: Likeness) -> Finds:
-    """The same ranking fused with that by vectors."""
+def ours_by_meaning(asked: Asked, question: str, budget: int) -> set[str]:
+    """As the gateway does with vectors."""
+    return asked.in_scenes(
+        asked.memory.recalled(asked.of_scenes, question, (), budget, asked.meant(question))
+    )
 
-    def found(asked: Asked, question: str, budget: int) -> set[str]:
-        texts = asked.memory.texts
-        near = likeness(question, texts)
-        by_words = [*asked.memory.scores(asked.of_scenes, question)]
-        by_vectors = sorted(range(len(texts)), key=lambda place: -near[place])
-        return asked.in_scenes(within(budget, fused([by_words, by_vectors]), [*map(tokens, texts)]))
 
-    return found
+def ours_by_meaning_filled(asked: Asked, question: str, budget: int) -> set[str]:
+    return asked.in_scenes(asked.memory.filling(asked.of_scenes, question, budget, asked.meant(question)))
 
 
 METHODS: Mapping[str, Finds] = {
@@ -115,6 +120,10 @@ METHODS: Mapping[str, Finds] = {
     "BM25, scenes": bm25_scenes,
     "ours": ours,
     "ours, budget filled": ours_filled,
+}
+BY_MEANING: Mapping[str, Finds] = {
+    "ours, with vectors": ours_by_meaning,
+    "ours, with vectors, budget filled": ours_by_meaning_filled,
 }
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from bench.recall.dialogues import Likeness
 from bench.recall.sets import Searched
 from scenes.focus import chosen
 from scenes.fusion import within
+from scenes.meaning import Meaning
 from scenes.remembering import tokens
 
 RATIOS = (4, 7, 10)
@@ -24,10 +24,9 @@ def ours(searched: Searched, budget: int) -> Sequence[int]:
     return chosen(searched.question, searched.passages, budget).places
 
 
-def with_vectors(likeness: Likeness) -> Keeps:
+def by_meaning(meaning: Meaning) -> Keeps:
     def keeps(searched: Searched, budget: int) -> Sequence[int]:
-        near = likeness(searched.question, searched.passages)
-        return chosen(searched.question, searched.passages, budget, near).places
+        return chosen(searched.question, searched.passages, budget, meaning).places
 
     return keeps
 

