@@ -1,14 +1,13 @@
-"""An answer to an encoded prompt: with its codes undone, and what was saved told where it says its usage."""
+"""An answer to an encoded prompt: what was saved is told where it says its usage."""
 
 import msgspec
 
 from app import sse
 from app.codecs.undoing import Undoing
+from app.codecs.undone import Undone
 from app.contracts import Answer, Saving
-from app.errors import UpstreamFailure
 from app.operations import Dialect
 from app.passing import Passing
-from app.reading import Reading
 from app.usage import Usage
 
 _LAST: dict[Dialect, tuple[bytes, ...]] = {
@@ -30,40 +29,6 @@ class Accounting:
     def decode(self, answer: Answer) -> Answer:
         plain = answer if self._undoing is None else Undone(answer, self._undoing)
         return Accounted(plain, self._saving, self._dialect)
-
-
-class Undone(Passing):
-    """An answer with the phrases of its codes."""
-
-    def __init__(self, answer: Answer, undoing: Undoing) -> None:
-        super().__init__(answer)
-        self._undoing = undoing
-        self._failure: UpstreamFailure | None = None
-        keeps_text = answer.streams and answer.reading.said is not None
-        self._plain = Reading(answer.reading.dialect, keeps_text=True) if keeps_text else None
-
-    async def read(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            while piece := await self._answer.read():
-                plain = self._undoing.events(piece) if self.streams else self._undoing.body(piece)
-                if plain:
-                    return self._noted(plain)
-        except UpstreamFailure as failure:  # what was held back was said before it
-            self._failure = failure
-            if certain := self._noted(self._undoing.cut()):
-                return certain
-            raise
-        return self._undoing.rest()
-
-    def _noted(self, plain: bytes) -> bytes:
-        """Remembered, so that what goes on where the answer breaks begins behind what the client read, not behind codes."""
-        if self._plain is not None:
-            self._plain.events(plain)
-            if self._failure is not None or self.reading.failed:
-                self.reading.said = self._plain.said
-        return plain
 
 
 class Accounted(Passing):

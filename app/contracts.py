@@ -40,10 +40,11 @@ Thinking: TypeAlias = Literal["on", "off", "auto"]
 """Whether a model that can do both shall think before it answers; `auto` leaves it to the model."""
 
 
-Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "auto"]
+Layer: TypeAlias = Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "hyper", "auto"]
 """How far a prompt may be said in fewer tokens: not at all; not at all, but what could be saved is measured; every
 value as it was, with less syntax; whole phrases by codes as well; old turns of a long conversation as scenes; of passages
-that were found for a question, those that bear on it; or as far as was proved for the model.
+that were found for a question, those that bear on it; whole texts in the tokens that the model has for them; or as far as was
+proved for the model.
 """
 LAYERS: tuple[Layer, ...] = get_args(Layer)
 
@@ -141,7 +142,8 @@ class Route:
     metrics never carry a name that only a client made up. `defaults` are members (JSON text) set in the request
     where the client sent none. `when` are the classes of failure that this route is taken for, where it is
     not the first; None is all of them. `thinking` and `scenes` are what is wanted where the client does not say
-    (None: as the configuration has it for all). `codebook` is the name of the model's codebook ("" is none).
+    (None: as the configuration has it for all). `codebook` is the name of the model's codebook, `hypertokens` that of the book
+    whose tokens it has; where it has none, those of `spells` are told it in words ("" is none).
     """
 
     upstream: str
@@ -153,6 +155,8 @@ class Route:
     thinking: Thinking = "auto"
     scenes: Layer | None = None
     codebook: str = ""
+    hypertokens: str = ""
+    spells: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from app.ab.proofs import Proofs
 from app.accounted import Accounting
 from app.codebooks import NOTHING, Codebooks, Held
 from app.codecs.focusing import focused, is_marked, unmarked
+from app.codecs.hyper import Hyper
 from app.codecs.identity import Identity
 from app.codecs.refusing import Wanted, is_json, obstacle
 from app.codecs.scenes import Scenes, Shortened
@@ -38,7 +40,7 @@ _ASKED = {"prefill": "an assistant's message at the end"}
 _REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
-_PROVED: tuple[Layer, ...] = ("focus", "scenes", "codebook", "safe")
+_PROVED: tuple[Layer, ...] = ("hyper", "focus", "scenes", "codebook", "safe")
 """What may be proved of a model, the furthest first."""
 T = TypeVar("T")
 _THREADS = 2
@@ -102,6 +104,7 @@ class Encoding:
         vocabularies: Vocabularies,
         books: Codebooks | None = None,
         meaning: Meaning | None = None,
+        hyper: Hyper = Hyper(),  # noqa: B008 - it never changes
     ) -> None:
         """Raises ConfigError where the file of proofs is none."""
         self._scenes = scenes
@@ -116,19 +119,24 @@ class Encoding:
         self._metrics = metrics
         self._books = books
         self._meaning = meaning
+        self._hyper = hyper
 
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
         if call.operation.dialect == "plain":
             return Encoded(request, _IDENTITY)
+        request = await self._on_or_off_loop(request, lambda: self._hyper.spelled(request, route))
         layer = self.layer_of(call, route)
         if layer in {"off", "shadow"}:
             if layer == "shadow" and self._sample and random.random() < self._sample:  # noqa: S311 - a sample
                 self._threads.measure(lambda: self._measure(_Asked(call, route, request, layer)))
-            return Encoded((await self._again(request, layer)).request, _IDENTITY)
+            plain = (await self._again(request, layer)).request
+            return Encoded(plain, self._hyper.reading(_IDENTITY, call.operation, route, request))
         said = await self._tried(_Asked(call, route, request, layer, begins=True))
         wanted = Wanted(request.members, route.defaults)
         undoing = Undoing(said.phrases, is_json(wanted)) if said.phrases else None
-        return Encoded(said.request, Accounting(said.saving, call.operation.dialect, undoing), said.saving)
+        told = Accounting(said.saving, call.operation.dialect, undoing)
+        decoder = self._hyper.reading(told, call.operation, route, request)
+        return Encoded(said.request, decoder, said.saving)
 
     async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Shortened:
         """What would become of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
@@ -138,8 +146,13 @@ class Encoding:
         request, layer, why = asked.request, asked.layer, asked.why
         if self._strict and why not in {"", "interface"}:
             raise BadRequest(f"Codes do not go together with {_ASKED.get(why, why)}: {_REMEDY}", param=why)
-        again = await self._again(request, "safe" if why == "interface" else layer)
-        said = await self._said(replace(asked, request=again.request, layer="safe" if why else layer))
+        if layer == "hyper":
+            why = why or self._hyper.why(asked.route)
+            again = await self._on_or_off_loop(request, lambda: self._hyper.told(request, asked.route, why))
+        else:
+            again = await self._again(request, "safe" if why == "interface" else layer)
+        below = "safe" if why or layer == "hyper" else layer
+        said = await self._said(replace(asked, request=again.request, layer=below))
         return replace(said, saving=replace(_together(said.saving, again, why), layer=layer))
 
     def layer_of(self, call: Call, route: Route) -> Layer:
@@ -153,9 +166,12 @@ class Encoding:
         """The request without what leaves it in this layer, with what bears on its questions; in a thread where it is long."""
         if layer not in {"scenes", "focus"} and not is_marked(request):
             return Again(request)
-        if len(request.members.body) <= MOST_BYTES_ON_LOOP:
-            return self._left(request, layer)
-        return await self._threads.run(lambda: self._left(request, layer))
+        return await self._on_or_off_loop(request, lambda: self._left(request, layer))
+
+    async def _on_or_off_loop(self, request: Request, make: Callable[[], T]) -> T:
+        """What is made of a request, in a thread where it is long."""
+        is_short = len(request.members.body) <= MOST_BYTES_ON_LOOP
+        return make() if is_short else await self._threads.run(make)
 
     def _left(self, request: Request, layer: Layer) -> Again:
         """Passages leave first: what a question recalls is no part of the question that they are chosen for."""
@@ -204,7 +220,7 @@ def _together(saving: Saving, again: Again, why: str) -> Saving:
     """With what was saved by what left the request."""
     return replace(
         saving,
-        forms={**saving.forms, **dict.fromkeys(again.forms, 1)},
+        forms=Counter(again.forms) + Counter(saving.forms),
         before=saving.before + again.before,
         after=saving.after + again.after,
         why=why or again.why or saving.why,

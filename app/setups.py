@@ -10,12 +10,14 @@ from app.attempts import Upstreams
 from app.backoff import RetryBudget
 from app.bounds import Bounds
 from app.codebooks import Codebooks, Epochs, Worth
+from app.codecs.hyper import Hyper
 from app.codecs.meanings import Unmeaning, opened
 from app.codecs.memo import Memo
 from app.codecs.methods import Methods
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Unreadable, Vocabularies, found_in
 from app.config.codebooks import all_reviewed
+from app.config.hypertokens import all_read
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.embedding import Embedding
@@ -133,6 +135,7 @@ class Setups:
             vocabularies=vocabularies,
             books=books,
             meaning=meaning,
+            hyper=Hyper(all_read(settings.hypertokens)),
         )
 
     def _meaning(self, settings: config.Scenes) -> Meaning | None:

@@ -21,7 +21,7 @@ class EncodeRequest(Open):
         max_length=256,
         description="A name that /v1/models lists, by whose tokenizer it is decided what pays.",
     )
-    layer: Literal["safe", "codebook", "scenes", "focus", "auto"] | None = Field(
+    layer: Literal["safe", "codebook", "scenes", "focus", "hyper", "auto"] | None = Field(
         default=None, description="The model's own where none is named, or `safe` where that changes nothing."
     )
 

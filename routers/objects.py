@@ -68,7 +68,7 @@ class Wished(BaseModel):
     conversation: str | None = Field(
         default=None, description="The same in all turns of one conversation, which keeps its model."
     )
-    scenes: Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "auto"] | None = Field(
+    scenes: Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "hyper", "auto"] | None = Field(
         default=None, description="How far the prompt may be said in fewer tokens."
     )
 

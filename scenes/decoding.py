@@ -28,24 +28,79 @@ class Stream(Protocol):
     def flush(self) -> str:
         """What was held back. Nothing may be fed after it."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+
+    def cut(self) -> str:
+        """What is certain of it where the stream broke: the phrase of a whole code, no half of one."""
+
+
+class Strings:
+    """Follows a text that may be one JSON document, in a fence or in none, though nobody asked for one.
+
+    `is_within` says whether what follows stands in a string of it. `follows` is over where the text is none.
+    """
+
+    def __init__(self) -> None:
+        self.follows = True
+        self.is_within = False
+        self._begun: str | None = ""
+        """How it begins, as long as that does not tell; None from there on."""
+        self._is_escaped = False
+
+    def read(self, text: str) -> None:
+        if self._begun is not None:
+            text = self._begin(self._begun + text)
+        if not self.follows:
+            return
+        if self._is_escaped and text:
+            self._is_escaped, text = False, text[1:]
+        for found in _QUOTE.finditer(text):
+            if found[0] == '"':
+                self.is_within = not self.is_within
+            elif found[0] == "\\":
+                self._is_escaped = True
+
+    def meet_code(self) -> None:
+        """A code stands here: no document begins with one."""
+        if self._begun is not None:
+            self._begun, self.follows = None, False
+
+    def _begin(self, begun: str) -> str:
+        """What is to be read of it: nothing as long as it may become a document."""
+        document = _DOCUMENT.match(begun)
+        if document is None and len(begun) <= _LONGEST_BEGINNING and _MAY_BEGIN.match(begun):
+            self._begun = begun
+            return ""
+        self._begun = None
+        self.follows = document is not None
+        return begun
+
 
 class Decoder:
-    """Replaces codes by their phrases in plain text. `decoded` and `unknown` count the codes it saw."""
+    """Replaces codes by their phrases in plain text. `decoded` and `unknown` count the codes it saw.
+
+    Where the text is JSON all the same, phrases in its strings are escaped, so that it stays JSON.
+    """
 
     def __init__(self, phrases: Mapping[str, str]) -> None:
         """`phrases`: of each code, its sigil included."""
         self._phrases = phrases
         self._held = ""
+        self._strings = Strings()
         self.decoded = 0
         self.unknown = 0
 
     def feed(self, text: str) -> str:
         if not self._held and SIGIL not in text:
+            if self._strings.follows:
+                self._strings.read(text)
             return text
         text = self._held + text
         still_open = _OPEN.search(text, max(0, len(text) - _LONGEST_CODE))
         self._held = text[still_open.start() :] if still_open else ""
-        return CODE.sub(self._phrase, text[: len(text) - len(self._held)])
+        return self._undone(text[: len(text) - len(self._held)])
 
     @property
     def holds(self) -> bool:
@@ -54,7 +109,7 @@ class Decoder:
 
     def flush(self) -> str:
         held, self._held = self._held, ""
-        return CODE.sub(self._phrase, held)
+        return self._undone(held)
 
     def cut(self) -> str:
         """What is certain of it where the stream broke: the phrase of a whole code, no half of one."""
@@ -62,13 +117,25 @@ class Decoder:
             self._held = ""
         return self.flush()
 
-    def _phrase(self, code: re.Match[str]) -> str:
-        phrase = self._phrases.get(code[0])
+    def _undone(self, text: str) -> str:
+        pieces: list[str] = []
+        at = 0
+        for code in CODE.finditer(text):
+            between = text[at : code.start()]
+            self._strings.read(between)
+            self._strings.meet_code()
+            pieces += (between, self._phrase(code[0]))
+            at = code.end()
+        self._strings.read(text[at:])
+        return "".join((*pieces, text[at:]))
+
+    def _phrase(self, code: str) -> str:
+        phrase = self._phrases.get(code)
         if phrase is None:
             self.unknown += 1
-            return code[0]
+            return code
         self.decoded += 1
-        return phrase
+        return in_json(phrase) if self._strings.is_within else phrase
 
 
 class JsonDecoder:
@@ -78,9 +145,7 @@ class JsonDecoder:
     """
 
     def __init__(self, phrases: Mapping[str, str]) -> None:
-        self._phrases = {
-            code: json.dumps(phrase, ensure_ascii=False)[1:-1] for code, phrase in phrases.items()
-        }
+        self._phrases = {code: in_json(phrase) for code, phrase in phrases.items()}
         self._held = ""
         self._is_object: list[bool] = []  # of each open bracket, the innermost last
         self._is_key_next = False
@@ -157,11 +222,21 @@ class JsonDecoder:
         return phrase
 
 
+def in_json(text: str) -> str:
+    """As it stands between the quotes of a string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
 def _is_whole(held: str, phrases: Mapping[str, str]) -> bool:
     """Whether this is a code, and not the beginning of another one as well."""
     return [code for code in phrases if held and code.startswith(held)] == [held]
 
 
+_LONGEST_BEGINNING = 200
+_DOCUMENT = re.compile(r"""\s*(?:```(?:json)?\s*)?(?:\{\s*["}]|\[\s*["\[{])""")
+"""How a JSON document with strings begins, and hardly a text that is none."""
+_MAY_BEGIN = re.compile(r"\s*(?:`{0,2}\Z|```(?:j|js|jso|json)?\s*\Z|(?:```(?:json)?\s*)?[{\[]\s*\Z|\Z)")
+_QUOTE = re.compile(r'"|\\.|\\', re.DOTALL)
 _SIGILS = frozenset((SIGIL, r"\u00a7", r"\u00A7"))
 _STRUCTURE = re.compile(r'["{}\[\]:,]')
 _SPECIAL = re.compile(r'"|§|\\u00[aA]7|\\.|\\', re.DOTALL)

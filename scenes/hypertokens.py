@@ -36,11 +36,14 @@ class InvalidHypertokens(ValueError):
 
 
 class Hypertoken(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`token` stands for `phrase`, and is the token `id` of the tokenizer. `delta` is its number for people."""
+    """`token` stands for `phrase`, and is the token `id` of the tokenizer; without it the phrase has so many `tokens` there.
+    `delta` is its number for people.
+    """
 
     token: str
     id: Annotated[int, msgspec.Meta(ge=0)]
     phrase: str
+    tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
     delta: str = ""
     hyperlexeme: str = ""
     register: Register | None = None

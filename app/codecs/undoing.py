@@ -1,5 +1,5 @@
-"""Codes in an answer become their phrases again: in each choice by itself, in each text of it (`app.codecs.telling`), and,
-where that is JSON, in its strings alone. Pure.
+"""Codes in an answer become their phrases again, and hypertokens the texts that they stand for: in each choice by itself, in
+each text of it (`app.codecs.telling`), and, where that is JSON, in its strings alone. Pure.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,27 +11,44 @@ import orjson
 from app import sse
 from app.codecs.telling import Place, add, tells, texts
 from scenes.codebook.codes import SIGIL
-from scenes.decoding import Decoder, JsonDecoder
+from scenes.decoding import Decoder, JsonDecoder, Stream
+from scenes.surfaces import SurfaceDecoder, json_decoder
 
-_SIGIL = SIGIL.encode()
-_ESCAPED = (rb"\u00a7", rb"\u00A7")
 _CALLS = (b'"tool_calls"', b'"function_call"')
-_Stream = Decoder | JsonDecoder
+
+Makes = Callable[[Mapping[str, str]], Stream]
+"""A decoder for these phrases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """What stands for phrases: `signs` are the bytes that an answer has where it has one, escaped or not; and what undoes it in
+    plain text and in JSON.
+    """
+
+    signs: tuple[bytes, ...]
+    plain: Makes
+    json: Makes
+
+
+CODES = Tongue((SIGIL.encode(), rb"\u00a7", rb"\u00A7"), Decoder, JsonDecoder)
+HYPERTOKENS = Tongue((b"<", rb"\u003c", rb"\u003C"), SurfaceDecoder, json_decoder)
 
 
 @dataclass(slots=True)
 class Undoing:
-    """Undoes the codes of one answer. `is_json` says that its content is one JSON document."""
+    """Undoes the codes of one answer, or its hypertokens. `is_json` says that its content is one JSON document."""
 
     phrases: Mapping[str, str]
     is_json: bool
-    _streams: dict[tuple[int, Place], _Stream] = field(default_factory=dict)
+    tongue: Tongue = CODES
+    _streams: dict[tuple[int, Place], Stream] = field(default_factory=dict)
     _last: dict[str, Any] = field(default_factory=dict)
     """The last chunk: what a late one is called like."""
 
     def body(self, body: bytes) -> bytes:
         """A whole answer."""
-        if not _has_sigil(body):
+        if not self._has_sign(body):
             return body
         try:
             answer = orjson.loads(body)
@@ -59,9 +76,12 @@ class Undoing:
         return self._late(_cut)
 
     def _passes(self, events: bytes) -> bool:
-        if self.is_json or _has_sigil(events) or any(each in events for each in _CALLS):
+        if self.is_json or self._has_sign(events) or any(each in events for each in _CALLS):
             return False
         return not any(stream.holds for stream in self._streams.values())
+
+    def _has_sign(self, data: bytes) -> bool:
+        return any(sign in data for sign in self.tongue.signs)
 
     def _event(self, event: bytes) -> bytes:
         payload = sse.data(event)
@@ -95,7 +115,7 @@ class Undoing:
             return True
         return not said_something or tells(delta)
 
-    def _late(self, end: Callable[[_Stream], str]) -> bytes:
+    def _late(self, end: Callable[[Stream], str]) -> bytes:
         late: dict[int, dict[str, Any]] = {}
         for index in {index for (index, _), stream in self._streams.items() if stream.holds}:
             delta: dict[str, Any] = {}
@@ -107,28 +127,28 @@ class Undoing:
         choices = [{"index": index, "delta": delta, "finish_reason": None} for index, delta in late.items()]
         return sse.write(orjson.dumps({**self._last, "choices": choices}))
 
-    def _finish(self, index: int, delta: dict[str, Any], end: Callable[[_Stream], str]) -> None:
+    def _finish(self, index: int, delta: dict[str, Any], end: Callable[[Stream], str]) -> None:
         """Put what this choice holds back behind what is said here."""
         for (choice, place), stream in self._streams.items():
             rest = end(stream) if choice == index and stream.holds else ""
             if rest:
                 add(delta, place, rest)
 
-    def _stream(self, index: int, place: Place) -> _Stream:
+    def _stream(self, index: int, place: Place) -> Stream:
         if (index, place) not in self._streams:
             self._streams[index, place] = self._new(place)
         return self._streams[index, place]
 
-    def _new(self, place: Place) -> _Stream:
+    def _new(self, place: Place) -> Stream:
         is_json = place.is_json or (place.name == "content" and self.is_json)
-        return JsonDecoder(self.phrases) if is_json else Decoder(self.phrases)
+        return (self.tongue.json if is_json else self.tongue.plain)(self.phrases)
 
 
-def _flush(stream: _Stream) -> str:
+def _flush(stream: Stream) -> str:
     return stream.flush()
 
 
-def _cut(stream: _Stream) -> str:
+def _cut(stream: Stream) -> str:
     return stream.cut()
 
 
@@ -145,7 +165,3 @@ def _number(choice: Mapping[str, Any]) -> int:
 def _is_error(chunk: Any) -> bool:
     """As `app.reading` finds one."""
     return isinstance(chunk, dict) and bool(chunk.get("error") or chunk.get("object") == "error")
-
-
-def _has_sigil(data: bytes) -> bool:
-    return _SIGIL in data or any(each in data for each in _ESCAPED)

@@ -28,6 +28,7 @@ def named(settings: Config, path: Path) -> Sequence[Path]:
         settings.scenes.vectors,
         *_folders(settings.scenes.tokenizers),
         *settings.scenes.codebooks.values(),
+        *settings.scenes.hypertokens.values(),
         None if settings.router.encoder is None else settings.router.encoder.file,
         *(each.ca_file for each in settings.upstreams.values() if isinstance(each, HTTP_KINDS)),
     )

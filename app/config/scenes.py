@@ -48,7 +48,7 @@ class Scenes(Settings):
 
     layer: Layer = Field(
         default="shadow",
-        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well; scenes: old turns leave a long conversation, and come back where a question needs them; focus: of passages that say they are context, those stay that bear on the question; auto: the furthest that `proofs` allow the model, else shadow",
+        description="off; shadow: bytes as they came, what could be saved is measured; safe: less syntax around the same values; codebook: codes for whole phrases as well; scenes: old turns leave a long conversation, and come back where a question needs them; focus: of passages that say they are context, those stay that bear on the question; hyper: whole texts in the tokens that a model has for them; auto: the furthest that `proofs` allow the model, else shadow",
     )
     sample: Share = Field(
         default=0.02, description="the share of the calls that `shadow` measures, when they are on their way"
@@ -78,6 +78,10 @@ class Scenes(Settings):
     memory: Remember = Field(default=Remember())
     codebooks: Mapping[Name, File] = Field(
         default={}, description="files of reviewed codebooks, by the name that models give them"
+    )
+    hypertokens: Mapping[Name, File] = Field(
+        default={},
+        description="files of hypertokens, by the name that the models give them that were trained for them",
     )
     expected_turns: Annotated[int, Field(ge=1, le=1000), FromText] = Field(
         default=8,

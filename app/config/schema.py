@@ -165,6 +165,10 @@ class Model(Settings):
         default=None,
         description="the codebook of `scenes.codebooks` that its prompts are said with, where a layer has codes; null is none",
     )
+    hypertokens: Annotated[str | None, EmptyIsNull] = Field(
+        default=None,
+        description="the book of `scenes.hypertokens` whose tokens the model was trained for: it may answer with them, and reads them in the layer `hyper`; null is none",
+    )
     fallbacks: tuple[Fallback, ...] = Field(
         default=(), description="where a call goes when this fails, best first"
     )

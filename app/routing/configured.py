@@ -167,13 +167,19 @@ class _Routes:
             thinking=thinking or "auto",
             scenes=model.scenes or self.manner.scenes,
             codebook=model.codebook or "",
+            hypertokens=model.hypertokens or "",
         )
 
     def fallbacks(self, model: config.Model, settings: config.Config) -> Iterator[Route]:
         """The routes behind the first. What a fallback falls back to itself is not followed."""
         for fallback in model.fallbacks:
             route = self.first(_named(fallback.to, settings))
-            yield replace(route, reason=f"fallback to {fallback.to}", when=frozenset(fallback.when))
+            yield replace(
+                route,
+                reason=f"fallback to {fallback.to}",
+                when=frozenset(fallback.when),
+                spells=model.hypertokens or "",
+            )
 
     def target(self, split: config.Split | config.Canary, by: By, settings: config.Config) -> Target:
         route = self.first(_named(split.to, settings))

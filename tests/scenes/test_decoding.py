@@ -72,7 +72,9 @@ def test_whatever_the_pieces_a_text_is_decoded_as_if_it_had_come_whole(seed: int
     random = Random(seed)
     text = "".join(random.choices(ATOMS, k=random.randint(0, 30)))
 
-    assert streamed(Decoder(PHRASES), pieces(text, random)) == offline(text)
+    begins_as_json = text.lstrip().startswith(("{", "[", "`"))
+    whole = streamed(Decoder(PHRASES), [text]) if begins_as_json else offline(text)
+    assert streamed(Decoder(PHRASES), pieces(text, random)) == whole
 
 
 @settings(max_examples=1000, deadline=None)
@@ -106,6 +108,41 @@ def test_what_is_not_quite_json_is_read_the_same_in_any_pieces_and_keeps_all_els
 
     assert streamed(JsonDecoder(PHRASES), pieces(text, random)) == out
     assert out == text or whole.decoded
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["", " \n", "```json\n", "```\n"]), st.sampled_from([None, 2]))
+@settings(max_examples=1000)
+def test_json_that_nobody_asked_for_stays_json(seed: int, before: str, indent):
+    random = Random(seed)
+    document = (
+        {"a": value(random), "b": [value(random), "§door"]}
+        if random.random() < 0.7
+        else [value(random, 2), "§doors"]
+    )
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    plain = streamed(Decoder(PHRASES), pieces(before + text, random))
+    assert plain.startswith(before)
+    starts_with_a_number = isinstance(document, list) and not isinstance(document[0], str | list | dict)
+    if not starts_with_a_number:
+        assert json.loads(plain.removeprefix(before)) == everywhere(document)
+
+
+def everywhere(document):
+    """What the document is once its codes are undone, in keys as well."""
+    if isinstance(document, str):
+        return offline(document)
+    if isinstance(document, list):
+        return [everywhere(each) for each in document]
+    if isinstance(document, dict):
+        return {offline(key): everywhere(each) for key, each in document.items()}
+    return document
+
+
+@pytest.mark.parametrize(
+    "text", ["[§door] is shut", "{§door}", 'So: {"a": "§door"}', '```python\nx = "§door"\n```']
+)
+def test_what_is_no_json_has_its_phrases_as_they_are(text: str):
+    assert streamed(Decoder(PHRASES), list(text)) == offline(text)
 
 
 def test_a_code_is_one_only_before_what_is_no_letter_and_no_digit():

@@ -17,9 +17,9 @@ BOOK = Hypertokens(
     1,
     "0" * 64,
     (
-        Hypertoken("<|Δ14|>", 1942, DESK, "Δ14", "quiet-threshold", "archetype"),
-        Hypertoken("<|Δ145|>", 1943, DOOR, "Δ145"),
-        Hypertoken("<|Δ1|>", 1944, DESK + " The stop is far.", "Δ1"),
+        Hypertoken("<|Δ14|>", 1942, DESK, 15, "Δ14", "quiet-threshold", "archetype"),
+        Hypertoken("<|Δ145|>", 1943, DOOR, 30, "Δ145"),
+        Hypertoken("<|Δ1|>", 1944, DESK + " The stop is far.", 20, "Δ1"),
     ),
 )
 

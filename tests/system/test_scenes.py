@@ -137,7 +137,7 @@ async def test_a_layer_that_does_not_exist_is_told_with_those_that_do(client):
         CHAT, json={"model": "plain", "messages": talk()}, headers={"x-hyperbridge-scenes": "zip"}
     )
     assert answer.status_code == 400
-    assert "off, shadow, safe, codebook, scenes, focus, auto" in answer.json()["error"]["message"]
+    assert "off, shadow, safe, codebook, scenes, focus, hyper, auto" in answer.json()["error"]["message"]
 
 
 async def test_a_prompt_that_grows_keeps_its_beginning(client, sent):
