@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch  # type: ignore[import-not-found]
 from peft import LoraConfig, get_peft_model  # type: ignore[import-not-found]
+from tiny_texts import HYPERTOKEN  # type: ignore[import-not-found]  # beside this file
 from tokenizers import (  # type: ignore[import-not-found]
     AddedToken,
     Tokenizer,
@@ -53,7 +54,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     bpe.train_from_iterator([" ".join(words)], trainer)
     bpe.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     # Not special, so that they are in the text that vLLM's parsers read.
-    marks = ("<tool_call>", "</tool_call>", "<think>", "</think>")
+    marks = ("<tool_call>", "</tool_call>", "<think>", "</think>", HYPERTOKEN)
     bpe.add_tokens([AddedToken(mark, special=False) for mark in marks])
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
