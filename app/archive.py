@@ -56,7 +56,6 @@ class Archive:
     def __init__(self, memory: Memory | None) -> None:
         self._memory = memory
         self._free = asyncio.Semaphore(AT_ONCE)
-        self._numbering = asyncio.Lock()
 
     async def keep(
         self, call: Call, wanted: WantedScenes, former: Former, vectors: Vectors | None = None
@@ -64,15 +63,12 @@ class Archive:
         """Remember for who calls. Raises BadRequest, TooLarge and MemoryFull, and what the former does."""
         caller = call.caller
         async with self._asked(caller) as memory:
-            first = await memory.count(caller.id, wanted.session) + 1
-        scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), first)
+            await memory.answers()  # before a model is asked, which costs
+        scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), 1)
         if vectors is not None and scenes:
             scenes = await _with_vectors(scenes, wanted, vectors, call)
-        async with self._numbering, self._asked(caller) as memory:
-            now_first = await memory.count(caller.id, wanted.session) + 1
-            if now_first != first:  # another has kept some meanwhile
-                scenes = _numbered(scenes, now_first)
-            new = await memory.put(scenes, wanted.sources(scenes))
+        async with self._asked(caller) as memory:
+            new = await memory.put(scenes, wanted.sources(scenes), numbered=True)
         return Kept(
             [scene.id for scene in scenes],
             new,
@@ -150,10 +146,6 @@ async def _with_vectors(
         scene if vector is None else msgspec.structs.replace(scene, vector=vector, encoder=made.encoder)
         for scene, vector in zip(scenes, made.vectors, strict=True)
     ]
-
-
-def _numbered(scenes: Sequence[Scene], first: int) -> Sequence[Scene]:
-    return [msgspec.structs.replace(scene, delta=f"Δ{number}") for number, scene in enumerate(scenes, first)]
 
 
 def _there(scene: Scene | None) -> Scene:

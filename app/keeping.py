@@ -13,7 +13,7 @@ from app.health import Check
 from app.journal import Reader
 from app.ledger import Ledger
 from app.memory.expiry import expiring
-from app.memory.memory import Memory
+from app.memory.memory import Bounds, Memory
 from app.store.faults import StoreUnavailable
 from app.store.shadows import Comparison
 from app.store.usage import Usage
@@ -31,7 +31,7 @@ class Keeping:
     def __init__(self, settings: config.Store, told: Callable[[int], None], *, waits: bool = False) -> None:
         self._waits = waits
         self.store = _store(settings)
-        self.memory = None if self.store is None else _memory(self.store)
+        self.memory = None if self.store is None else _memory(self.store, settings.memory)
         self._ledger = None if self.store is None else Ledger(self.store.usage, settings.flush_seconds, told)
         self._comparisons = (
             None if self.store is None else Comparisons(self.store.shadows, settings.flush_seconds)
@@ -107,7 +107,7 @@ def _store(settings: config.Store) -> "Store | None":
     return Store(settings.url.get_secret_value())
 
 
-def _memory(store: "Store") -> Memory:
+def _memory(store: "Store", room: config.Room) -> Memory:
     from app.memory.scene_table import SceneTable  # noqa: PLC0415 - as above
 
-    return SceneTable(store.database)
+    return SceneTable(store.database, Bounds(room.most_scenes, room.most_bytes))

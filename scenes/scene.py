@@ -12,6 +12,8 @@ import msgspec
 from scenes.facts import FactKind
 
 SCHEMA = "hb.scene/1"
+DELTA = "Δ"
+"""What a scene's number for people begins with."""
 
 Register = Literal["logic", "emotion", "archetype", "function"]
 """What a scene speaks in: reasons, feelings, patterns, or what something is for."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.config.codebooks import broken_codebooks
-from app.config.databases import Redis, Store
+from app.config.databases import Redis, Room, Store
 from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
@@ -60,6 +60,7 @@ __all__ = [
     "Price",
     "Prices",
     "Redis",
+    "Room",
     "Router",
     "Rule",
     "Scenes",

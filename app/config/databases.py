@@ -123,8 +123,20 @@ class Redis(Settings):
     )
 
 
+class Room(Settings):
+    """How much each key may have remembered."""
+
+    most_scenes: Annotated[int, Field(ge=1), FromText] = Field(
+        default=100_000, description="scenes of one key"
+    )
+    most_bytes: Annotated[int, Field(ge=1), FromText] = Field(
+        default=1 << 30,
+        description="bytes of its scenes, their vectors, and the texts that they were made from",
+    )
+
+
 class Store(Settings):
-    """The database of keys and usage."""
+    """The database of keys and usage, and of scenes."""
 
     url: Annotated[
         SecretStr | None,
@@ -144,3 +156,4 @@ class Store(Settings):
     flush_seconds: Seconds = Field(
         default=1.0, description="how often usage is written: what a killed worker loses at most"
     )
+    memory: Room = Field(default=Room())

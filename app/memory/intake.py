@@ -1,9 +1,11 @@
 """Writes scenes of a tenant, with what they were made from. Within a transaction of who asks."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import BadRequest, MemoryFull
@@ -15,7 +17,7 @@ from app.memory.vector_index import VectorIndex
 from app.memory.word_index import WordIndex
 from app.store.database import Database
 from app.store.tables import SCENE_SOURCES, SCENE_VECTORS, SCENES, SOURCES, SUPERSESSIONS, TENANTS
-from scenes.scene import Trust
+from scenes.scene import DELTA, Malformed, Trust, read
 
 
 class Intake:
@@ -28,12 +30,23 @@ class Intake:
         self._bounds = bounds
 
     async def take(
-        self, connection: AsyncConnection, tenant: str, made: Sequence[Ready], sources: Sequence[Source]
+        self,
+        connection: AsyncConnection,
+        tenant: str,
+        made: Sequence[Ready],
+        sources: Sequence[Source],
+        *,
+        numbered: bool,
     ) -> int:
-        """Gives how many scenes are new. Raises MemoryFull, and BadRequest where a text was forgotten meanwhile."""
+        """Gives how many scenes are new. Raises MemoryFull, and BadRequest where a text was forgotten meanwhile.
+
+        Where they shall be `numbered`, each new one is the next of its session, whoever keeps others at the same time.
+        """
         scenes, size = await self._tenant(connection, tenant)
         known = await _numbers(connection, tenant, [each.scene.id for each in made])
         fresh = [each for each in made if each.scene.id not in known]
+        if numbered:
+            fresh = await _numbered(connection, tenant, fresh)
         added = sum(each.bytes for each in fresh)
         added += await _texts(connection, tenant, sources)
         added += await self._late_vectors(connection, tenant, made, known)
@@ -47,11 +60,11 @@ class Intake:
     def _fits(self, scenes: int, size: int) -> None:
         if scenes > self._bounds.scenes:
             raise MemoryFull(
-                f"The memory holds {self._bounds.scenes} scenes of one tenant, and these would be {scenes}: delete some."
+                f"The memory holds {self._bounds.scenes} scenes of one tenant, and these would be {scenes}: delete some, or raise store.memory.most_scenes."
             )
         if size > self._bounds.bytes:
             raise MemoryFull(
-                f"The memory holds {self._bounds.bytes} bytes of one tenant, and these would be {size}: delete some."
+                f"The memory holds {self._bounds.bytes} bytes of one tenant, and these would be {size}: delete some, or raise store.memory.most_bytes."
             )
 
     async def _tenant(self, connection: AsyncConnection, tenant: str) -> tuple[int, int]:
@@ -93,9 +106,29 @@ class Intake:
         numbered = [(numbers[each.scene.id], each) for each in fresh]
         await self._words.add(connection, {number: each.words for number, each in numbered})
         await self._vectors.add(connection, {number: each.scene for number, each in numbered})
-        for table, rows in ((SCENE_SOURCES, _sources(numbered)), (SUPERSESSIONS, _supersessions(numbered))):
-            if found := [*rows]:
-                await connection.execute(table.insert(), found)
+        await connection.execute(SCENE_SOURCES.insert(), [*_sources(numbered)])
+        if ended := await _supersessions(connection, numbered):
+            await connection.execute(SUPERSESSIONS.insert(), ended)
+        await _restore(connection, numbered)
+
+
+async def _numbered(connection: AsyncConnection, tenant: str, fresh: Sequence[Ready]) -> list[Ready]:
+    """The same with the next numbers of their sessions."""
+    sessions = dict.fromkeys(each.scene.session for each in fresh)
+    following = {session: count(await _newest(connection, tenant, session) + 1) for session in sessions}
+    return [each.numbered(next(following[each.scene.session])) for each in fresh]
+
+
+async def _newest(connection: AsyncConnection, tenant: str, session: str) -> int:
+    """The number of the session's newest scene; 0 where it has none."""
+    mine = (SCENES.c.tenant == tenant) & (SCENES.c.session == session)
+    newest = select(SCENES.c.line).where(mine).order_by(SCENES.c.number.desc()).limit(1)
+    line = (await connection.execute(newest)).scalar_one_or_none()
+    try:
+        delta = "" if line is None else read(line).delta.removeprefix(DELTA)
+    except Malformed:
+        delta = ""
+    return int(delta) if delta.isdecimal() else 0
 
 
 def _sources(numbered: Iterable[tuple[int, Ready]]) -> Iterable[dict[str, Any]]:
@@ -104,11 +137,50 @@ def _sources(numbered: Iterable[tuple[int, Ready]]) -> Iterable[dict[str, Any]]:
             yield {"number": number, "tenant": each.scene.tenant, "hash": name}
 
 
-def _supersessions(numbered: Iterable[tuple[int, Ready]]) -> Iterable[dict[str, Any]]:
-    for number, each in numbered:
-        others = {link.to for link in each.scene.links if link.relation == "supersedes"} - {each.scene.id}
-        for other in sorted(others):
-            yield {"number": number, "tenant": each.scene.tenant, "id": other, "at": each.scene.created}
+async def _supersessions(
+    connection: AsyncConnection, numbered: Sequence[tuple[int, Ready]]
+) -> Sequence[dict[str, Any]]:
+    """Whose place was taken, by whom and when: never of a scene that is trusted more than who takes it."""
+    ending = {
+        (number, link.to): each.scene
+        for number, each in numbered
+        for link in each.scene.links
+        if link.relation == "supersedes" and link.to != each.scene.id
+    }
+    trusts = await _trusts_of_scenes(connection, numbered, [other for _, other in ending])
+    return [
+        {"number": number, "tenant": scene.tenant, "id": other, "at": scene.created}
+        for (number, other), scene in sorted(ending.items(), key=lambda item: item[0])
+        if other not in trusts or TRUST.index(scene.trust) >= TRUST.index(trusts[other])
+    ]
+
+
+async def _restore(connection: AsyncConnection, numbered: Sequence[tuple[int, Ready]]) -> None:
+    """Give those their place again whose place was taken before they came, by one that is trusted less."""
+    trusts = {each.scene.id: each.scene.trust for _, each in numbered}
+    tenant = numbered[0][1].scene.tenant
+    for page in pages(sorted(trusts)):
+        mine = (SUPERSESSIONS.c.tenant == tenant) & SUPERSESSIONS.c.id.in_(page)
+        wanted = select(SUPERSESSIONS.c.number, SUPERSESSIONS.c.id, SCENES.c.line)
+        wanted = wanted.join(SCENES, SCENES.c.number == SUPERSESSIONS.c.number).where(mine)
+        for number, other, line in (await connection.execute(wanted)).all():
+            if TRUST.index(read(line).trust) < TRUST.index(trusts[other]):
+                row = (SUPERSESSIONS.c.number == number) & (SUPERSESSIONS.c.id == other)
+                await connection.execute(delete(SUPERSESSIONS).where(row))
+
+
+async def _trusts_of_scenes(
+    connection: AsyncConnection, numbered: Sequence[tuple[int, Ready]], ids: Collection[str]
+) -> Mapping[str, Trust]:
+    """How far those of these scenes are trusted that are there."""
+    found: dict[str, Trust] = {}
+    for page in pages(sorted({*ids})):
+        mine = (SCENES.c.tenant == numbered[0][1].scene.tenant) & SCENES.c.id.in_(page)
+        for line in (await connection.execute(select(SCENES.c.line).where(mine))).scalars():
+            with suppress(Malformed):
+                scene = read(line)
+                found[scene.id] = scene.trust
+    return found
 
 
 async def _numbers(connection: AsyncConnection, tenant: str, ids: Sequence[str]) -> dict[str, int]:

@@ -71,13 +71,17 @@ class Memory(Protocol):
     name of a tenant or session can be nobody's.
     """
 
-    async def put(self, scenes: Sequence[Scene], sources: Sequence[Source]) -> int:
+    async def put(self, scenes: Sequence[Scene], sources: Sequence[Source], *, numbered: bool = False) -> int:
         """Keep scenes of one tenant with the texts they were made from, all or none; gives how many are new.
 
         A scene that is known stays as it was, but gets its vector where it had none. Texts that are kept already need
         not be given again. Raises BadRequest where scenes and sources do not fit together, TooLarge for a text above its
-        bound, and MemoryFull where the tenant has no room.
+        bound, and MemoryFull where the tenant has no room. Where they shall be `numbered`, each new one is the next of its
+        session.
         """
+
+    async def answers(self) -> None:
+        """Nothing, where the database does."""
 
     async def search(self, wanted: Wanted) -> Sequence[Hit]:
         """The best first."""
@@ -93,9 +97,6 @@ class Memory(Protocol):
 
     async def page(self, tenant: str, session: str, after: int = 0) -> tuple[Sequence[Scene], int]:
         """Some of them, behind the place `after` (0 is the beginning), and the place to go on at; 0 after the last."""
-
-    async def count(self, tenant: str, session: str) -> int:
-        """How many scenes a session has."""
 
     async def forget(self, tenant: str, session: str | None = None, id: str | None = None) -> int:  # noqa: A002
         """Delete a session's scenes, or the one with this id; gives how many. With them goes all that came with them."""

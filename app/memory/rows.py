@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.memory.memory import Source
-from scenes.scene import Fact, Scene, read, write
+from scenes.scene import DELTA, Fact, Scene, read, write
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,6 +26,11 @@ class Ready:
     @property
     def bytes(self) -> int:
         return len(self.line) + len(self.scene.vector or b"")
+
+    def numbered(self, number: int) -> "Ready":
+        """The same scene under another number."""
+        scene = msgspec.structs.replace(self.scene, delta=f"{DELTA}{number}")
+        return Ready(scene, line_of(scene), self.words)
 
     @property
     def hashes(self) -> frozenset[str]:

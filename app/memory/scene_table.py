@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.memory import admission
@@ -48,7 +48,7 @@ class SceneTable:
         self._intake = Intake(database, self._words, self._vectors, bounds)
         self._removal = Removal(self._words, self._vectors)
 
-    async def put(self, scenes: Sequence[Scene], sources: Sequence[Source]) -> int:
+    async def put(self, scenes: Sequence[Scene], sources: Sequence[Source], *, numbered: bool = False) -> int:
         if not scenes and not sources:
             return 0
         tenant = admission.tenant_of(scenes)
@@ -59,7 +59,11 @@ class SceneTable:
             admission.ready, scenes, everything, self._words.told, self._bounds.source_bytes
         )
         async with self._database.writing() as connection:
-            return await self._intake.take(connection, tenant, made, sources)
+            return await self._intake.take(connection, tenant, made, sources, numbered=numbered)
+
+    async def answers(self) -> None:
+        async with self._database.reading() as connection:
+            await connection.execute(select(1))
 
     async def search(self, wanted: Wanted) -> Sequence[Hit]:
         admission.named(tenant=wanted.tenant, session=wanted.session)
@@ -112,12 +116,6 @@ class SceneTable:
         async with self._database.reading() as connection:
             found = await self._read(connection, tenant, condition, AT_ONCE)
         return [*found.values()], max(found, default=0)
-
-    async def count(self, tenant: str, session: str) -> int:
-        admission.named(tenant=tenant, session=session)
-        mine = and_(SCENES.c.tenant == tenant, SCENES.c.session == session)
-        async with self._database.reading() as connection:
-            return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
 
     async def forget(self, tenant: str, session: str | None = None, id: str | None = None) -> int:  # noqa: A002
         if (session is None) is (id is None):

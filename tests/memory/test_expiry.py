@@ -30,8 +30,8 @@ async def test_a_long_session_is_told_in_pages_each_scene_once(memory):
     assert [*first, *rest] == scenes
     assert len(first) == AT_ONCE
     assert await memory.page("a", "s", behind) == ([], 0)
-    assert await memory.count("a", "s") == len(scenes)
-    assert await memory.count("b", "s") == 0
+    assert len(await memory.scenes("a", "s")) == len(scenes)
+    assert len(await memory.scenes("b", "s")) == 0
 
 
 async def test_a_scene_is_told_no_more_when_its_time_is_over_and_is_deleted_soon_after(memory, store: Store):
@@ -63,4 +63,4 @@ async def test_a_database_that_is_gone_ends_nothing(caplog):
 @pytest.mark.parametrize("session", ["", "x" * 257, "\0"])
 async def test_a_session_that_nobody_can_have_is_refused(memory, session):
     with pytest.raises(BadRequest):
-        await memory.count("a", session)
+        len(await memory.scenes("a", session))

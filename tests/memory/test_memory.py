@@ -478,6 +478,34 @@ async def test_it_does_not_matter_which_of_the_two_came_first(memory):
     assert await found(memory, "flight leaves") == ["The flight leaves at 18:05."]
 
 
+@pytest.mark.parametrize("first", ["old", "new"])
+async def test_what_is_trusted_less_takes_nobodys_place_whichever_came_first(memory, first):
+    old = scene("The flight leaves at 17:40.")
+    said = "The flight leaves at 18:05, says the page."
+    new = superseding(said, old, trust="tool")
+    puts = {"old": (old, source("The flight leaves at 17:40.")), "new": (new, source(said, "tool"))}
+    for name in (first, "new" if first == "old" else "old"):
+        await memory.put([puts[name][0]], [puts[name][1]])
+    assert "The flight leaves at 17:40." in await found(memory, "flight leaves")
+    assert all(fact.until is None for fact in (await memory.scene("a", old.id)).facts)
+
+
+async def test_new_scenes_are_numbered_on_in_their_session_whoever_keeps_them(memory):
+    names = [f"Lamp number {number}." for number in range(6)]
+    await asyncio.gather(
+        *(memory.put([scene(each, delta="Δ1")], [source(each)], numbered=True) for each in names)
+    )
+    assert sorted(each.delta for each in await memory.scenes("a", "s")) == [
+        f"Δ{number}" for number in range(1, 7)
+    ]
+    await memory.forget("a", id=scene(names[0]).id)
+    other = [scene("A cat.", delta="Δ1"), scene("A dog.", session="t", delta="Δ1")]
+    await memory.put(other, [source("A cat."), source("A dog.")], numbered=True)
+    deltas = [each.delta for each in await memory.scenes("a", "s")]
+    assert len({*deltas}) == len(deltas) == 6
+    assert [each.delta for each in await memory.scenes("a", "t")] == ["Δ1"]
+
+
 async def test_vectors_of_what_others_took_the_place_of_are_left_out_too(memory):
     members: dict[str, Any] = {"encoder": ENCODER, "vector": vector(1, 1)}
     [old] = await kept(memory, "old", **members)

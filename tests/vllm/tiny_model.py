@@ -68,7 +68,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def model(words: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     torch.manual_seed(1)
     config = Qwen3Config(
-        vocab_size=len(words),
+        vocab_size=len(words) - 1,
         hidden_size=128,
         intermediate_size=256,
         num_hidden_layers=2,
@@ -82,7 +82,12 @@ def model(words: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
         pad_token_id=words.pad_token_id,
         initializer_range=0.1,
     )
-    return Qwen3ForCausalLM(config)
+    made = Qwen3ForCausalLM(config)
+    made.resize_token_embeddings(len(words), mean_resizing=False)
+    with torch.no_grad():  # a row for the hypertoken: none of the model's own choosing
+        for rows in (made.get_input_embeddings().weight, made.get_output_embeddings().weight):
+            rows[-1] = 0
+    return made
 
 
 def save_adapter(folder: Path, seed: int) -> None:
