@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -57,6 +57,11 @@ class Archive:
         self._memory = memory
         self._free = asyncio.Semaphore(AT_ONCE)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database for it."""
+        return self._memory is not None
+
     async def keep(
         self, call: Call, wanted: WantedScenes, former: Former, vectors: Vectors | None = None
     ) -> Kept:
@@ -88,6 +93,17 @@ class Archive:
             return hits
         tokens = [hit.scene.tokens_raw for hit in hits]
         return [hits[place] for place in within(wanted.budget_tokens, range(len(hits)), tokens)]
+
+    async def told(
+        self, call: Call, wanted: WantedSearch, vectors: Vectors | None
+    ) -> Sequence[tuple[Scene, str]]:
+        """What is found, with the words that each scene was made from."""
+        found: list[tuple[Scene, str]] = []
+        for hit in await self.search(call, wanted, vectors):
+            with suppress(SceneMissing):  # it was forgotten meanwhile
+                parts = await self.original(call.caller, hit.scene.id)
+                found.append((hit.scene, "\n".join(part.text for part in parts)))
+        return found
 
     async def scene(self, caller: Caller, id: str) -> Scene:  # noqa: A002 - its public name
         """Raises SceneMissing."""

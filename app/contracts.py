@@ -54,8 +54,9 @@ class Wishes:
     """What a client asks of the gateway beside the model.
 
     A mode, presets and a prompt template with its variables by name; whether the model shall think (None: it does not
-    say); a name by which the turns of one conversation are known; other models to fall back to; and how far the prompt
-    may be said in fewer tokens (None: it does not say).
+    say); a name by which the turns of one conversation are known; other models to fall back to; how far the prompt
+    may be said in fewer tokens (None: it does not say); what sources are to be asked what bears on the question; and the
+    session in which question and answer are to be remembered ("" is none).
     """
 
     mode: str = ""
@@ -66,6 +67,8 @@ class Wishes:
     conversation: str = ""
     models: Sequence[str] = ()
     scenes: Layer | None = None
+    recall: Sequence[str] = ()
+    remember: str = ""
 
     @property
     def is_of_manner(self) -> bool:
@@ -110,6 +113,18 @@ class Vector:
 
     outcome: EncoderOutcome
     numbers: Sequence[float] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was put beneath a question: how many passages of each source, which sources did not answer, beneath how many older
+    messages something stands, and how long the call waited.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    failed: Sequence[str] = ()
+    kept: int = 0
     seconds: float = 0.0
 
 

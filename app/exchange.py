@@ -1,6 +1,6 @@
 """The straight line of one call: plan, permit, attempts, answer."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeAlias
@@ -22,6 +22,11 @@ from app.warming import Warming
 Shadowed: TypeAlias = Callable[[Shadow, Call, Record, Overheard | None], None]
 """Gets a call that is over and shall have a shadow; with its answer, where it had one."""
 
+Recalls: TypeAlias = Callable[[Call, Record], Awaitable[Call]]
+"""Puts what a call wants recalled into its request, and tells the record of it."""
+Noted: TypeAlias = Callable[[Call, Record, Overheard], None]
+"""Gets a call that shall be remembered, when its answer was read to its end."""
+
 _DRY = Plan((Route("", "", ROUTE.path, "a dry run"),))
 """What the limiter knows a dry run by: no model's limits are its own."""
 
@@ -39,6 +44,8 @@ class Exchange:
         *,
         warming: Warming,
         embedding: Embedding | None = None,
+        recalls: Recalls | None = None,
+        noted: Noted | None = None,
     ) -> None:
         self._limiter = limiter
         self._routing = routing
@@ -47,6 +54,8 @@ class Exchange:
         self._shadowed = shadowed
         self._warming = warming
         self._embedding = embedding
+        self._recalls = recalls
+        self._noted = noted
 
     @asynccontextmanager
     async def answer(self, call: Call, record: Record) -> AsyncGenerator[Answer]:
@@ -55,6 +64,8 @@ class Exchange:
         Entering raises whatever can still become an HTTP status.
         """
         call, plan = self._planned(await self._seen(call, record), record)
+        if self._recalls is not None:
+            call = await self._recalls(call, record)
         heard: Overheard | None = None
         async with self._limiter.admit(call, plan) as permit:
             record.told = permit.headers
@@ -66,18 +77,25 @@ class Exchange:
                     if plan.policy.rescue and answer.streams:
                         rescuing = Rescuing(call, record, self._upstreams.sources, attempts)
                     followed = Followed(answer, call, record, rescuing)
-                    if plan.shadow is not None:
+                    if plan.shadow is not None or call.wishes.remember:
                         heard = Overheard(followed)
                     try:
                         yield heard or followed
                     finally:
                         record.finish = followed.reading.finish
+                    self._note(call, record, heard)
             finally:
                 settle(call, record, self._prices)
                 for attempt in record.attempts:
                     permit.settle(attempt.route.alias, attempt.usage, attempt.nano_usd)
                 if plan.shadow is not None:
                     self._shadowed(plan.shadow, call, record, heard)
+
+    def _note(self, call: Call, record: Record, heard: Overheard | None) -> None:
+        """The answer was read to its end: what shall be remembered of it, is."""
+        is_whole = record.failure is None and record.finish is not None
+        if self._noted is not None and heard is not None and call.wishes.remember and is_whole:
+            self._noted(call, record, heard)
 
     @asynccontextmanager
     async def admitted(self, call: Call, record: Record) -> AsyncGenerator[None]:

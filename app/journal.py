@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from app.contracts import Caller, Headers, Route, Saving, Vector
+from app.contracts import Caller, Headers, Recalled, Route, Saving, Vector
 from app.decision import Decision
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
@@ -120,7 +120,7 @@ class Record:
         "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "decision", "encoded",
         "ended",
         "failure", "finish", "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
-        "prompt_hash", "rescues", "route", "saving", "sent", "streams", "thinking", "told", "usage", "user", "wall",
+        "prompt_hash", "recalled", "rescues", "route", "saving", "sent", "streams", "thinking", "told", "usage", "user", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002, PLR0915 - all there is to tell
@@ -138,6 +138,8 @@ class Record:
         """The configured name that was asked for; a name that nothing is configured for stays out."""
         self.encoded: Vector | None = None
         """How it went with the router's encoder, where there was need of it; without the numbers."""
+        self.recalled: Recalled | None = None
+        """What was put beneath its question, where it wanted that."""
         self.decision: Decision | None = None
         """How mode and model were chosen, where there was a choice."""
         self.route: Route | None = None
@@ -172,12 +174,13 @@ class Record:
 
     @property
     def overhead_seconds(self) -> float | None:
-        """The gateway's own time before the first byte: request here to upstream asked, less what the router's encoder
-        took, and content here to sent.
+        """The gateway's own time before the first byte: request here to upstream asked, less what the router's encoder and
+        the sources of what was recalled took, and content here to sent.
         """
         if not self.asked or not self.sent:
             return None
         waited = 0.0 if self.encoded is None else self.encoded.seconds
+        waited += 0.0 if self.recalled is None else self.recalled.seconds
         return (self.asked - self.arrived - waited) + (self.sent - self.first_content)
 
     def chunk(self, now: float, size: int) -> None:

@@ -154,6 +154,7 @@ def described(record: Record) -> dict[str, object]:
         "rescues": record.rescues,
         "scenes": record.saving.layer if record.saving else None,
         "saved_tokens": record.saving.tokens if record.saving else 0,
+        "recalled": sum(record.recalled.counts.values()) if record.recalled else 0,
         "stream": record.streams,
         "status": record.status,
         "outcome": record.outcome,

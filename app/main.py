@@ -26,9 +26,11 @@ from app.limits import opening
 from app.logs import ExchangeLog
 from app.metrics import Metrics, Watched, collect_stale_gauges
 from app.missing import Roll
+from app.noting import Noting
 from app.readiness import READINESS, Readiness
 from app.registry import Registry
 from app.relay import Relay
+from app.remembers import Remembers, pins_of
 from app.reporter import Reporter
 from app.routing import catalogue
 from app.setup import InForce, Setup
@@ -75,6 +77,8 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         keeping.compared,
         metrics.splits.count_shadow,
     )
+    archive = Archive(keeping.memory)
+    remembers = Remembers(archive, Noting(archive, metrics.recalls.remembered), pins_of(keeping.store))
     setups = Setups(
         counters,
         metrics,
@@ -83,6 +87,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         listed=inventory.listed,
         shadowed=shadowing.begin,
         encoded=[metrics.read_aside, ExchangeLog(sink, "encoder").read, *keeping.readers],
+        remembering=remembers,
     )
     canaries = Canaries(lambda: in_force.setup.routing.canaries)
     learning = [setups.speeds.read, setups.conversations.read, canaries.read]
@@ -98,6 +103,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         inventory=inventory,
         canaries=canaries,
         shadowing=shadowing,
+        remembers=remembers,
     )
     in_force = InForce(setups.of(settings))
     return _Gateway(lasting, setups, in_force, origin, UserHash(hash_key)).door
@@ -117,6 +123,7 @@ class _Lasting:
     inventory: Inventory
     canaries: Canaries
     shadowing: Shadowing
+    remembers: Remembers
     readiness: Readiness = field(default_factory=Readiness)
 
 
@@ -151,6 +158,7 @@ class _Gateway:
         async with AsyncExitStack() as held:
             await held.enter_async_context(lasting.keeping.held())
             await held.enter_async_context(lasting.registry.held())
+            await held.enter_async_context(lasting.remembers.noting.held())
             held.push_async_callback(lasting.counters.stop)
             await lasting.counters.start()
             await held.enter_async_context(self._swapping.held())
@@ -200,7 +208,7 @@ class _Gateway:
                 settings.store.flush_seconds,
                 lambda: self._in_force.setup.prices.version,
             ),
-            archive=Archive(lasting.keeping.memory),
+            archive=lasting.remembers.archive,
         )
 
     def _checks(self) -> Sequence[Check]:

@@ -30,6 +30,7 @@ from app.errors import ClientLeft
 from app.journal import GAP_BOUNDS, Record
 from app.model_metrics import ModelMetrics
 from app.queue_metrics import GapHistogram, QueueMetrics, Queues
+from app.recall_metrics import RecallMetrics
 from app.scene_metrics import SceneMetrics
 from app.split_metrics import SplitMetrics
 from app.usage import Usage
@@ -179,13 +180,18 @@ class Metrics:
         _tell_build(registry)
         self.configuration = ConfigurationMetrics(registry)
         self.models, self.splits = ModelMetrics(registry), SplitMetrics(registry)
-        self.scenes, self._choices = SceneMetrics(registry), ChoiceMetrics(registry)
-        self._circuits, self._queues = CircuitMetrics(registry), QueueMetrics(registry)
+        self.scenes, self.recalls = SceneMetrics(registry), RecallMetrics(registry)
+        self._choices, self._circuits, self._queues = (
+            ChoiceMetrics(registry),
+            CircuitMetrics(registry),
+            QueueMetrics(registry),
+        )
         self._bound: dict[tuple[str, str, str, str], _Bound] = {}
 
     def read(self, record: Record) -> None:
         """Count a closed record."""
         self._choices.read(record)
+        self.recalls.read(record)
         if record.saving is not None:
             self.scenes.sent(record.saving)
         if record.decision is not None and record.decision.target:

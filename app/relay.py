@@ -10,7 +10,7 @@ from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
-from app.contracts import Answer, Call, Caller, Headers, Saving
+from app.contracts import Answer, Call, Caller, Headers, Recalled, Saving
 from app.errors import ClientLeft, Failure, Internal, Stopping, TooLarge, UpstreamBroken, WrongMediaType
 from app.heartbeats import COMMENT, Heartbeats
 from app.journal import Journal, Record
@@ -222,11 +222,13 @@ class _Reply:
         return b"x-hyperbridge-attempts", b"%d" % len(self._record.attempts)
 
     def _chosen(self) -> Headers:
-        """What was chosen, where there was a choice, and why."""
-        decision = self._record.decision
+        """What was chosen, where there was a choice, and why; and what was recalled."""
+        decision, recalled = self._record.decision, self._record.recalled
+        found = () if recalled is None else ((b"x-hyperbridge-recalled", _found(recalled)),)
         if decision is None:
-            return ()
+            return found
         return (
+            *found,
             (b"x-hyperbridge-route", self._record.model.encode()),
             (b"x-hyperbridge-mode", (decision.mode or "none").encode()),
             (b"x-hyperbridge-reason", decision.reason.encode()),
@@ -247,6 +249,18 @@ def _told(saving: Saving) -> bytes:
     if saving.why:
         said.append(f"refused={saving.why}")
     return "; ".join(said).encode()
+
+
+def _found(recalled: Recalled) -> bytes:
+    """How many passages of each source, which did not answer, and beneath how many older messages something stands:
+    `memory:trip=3, faq=0; failed=orders; kept=2`.
+    """
+    said = [", ".join(f"{name}={count}" for name, count in recalled.counts.items())]
+    if recalled.failed:
+        said.append(f"failed={','.join(recalled.failed)}")
+    if recalled.kept:
+        said.append(f"kept={recalled.kept}")
+    return "; ".join(filter(None, said)).encode("latin-1", "replace") or b"nothing"
 
 
 def _beat_seconds(call: Call, headers: Mapping[bytes, bytes], setup: Setup) -> float:

@@ -33,6 +33,7 @@ from app.outlook import Heard
 from app.prices import Prices, prices
 from app.prompt_hash import PromptHash
 from app.rehearsal import Measuring, Rehearsal
+from app.remembers import Remembers
 from app.routing.building import router
 from app.routing.configured import SCENES_ENCODER
 from app.routing.listed import NOTHING, Listed
@@ -66,9 +67,11 @@ class Setups:
         listed: Callable[[], Listed] = _nothing,
         shadowed: Shadowed,
         encoded: Sequence[Reader] = (),
+        remembering: Remembers | None = None,
     ) -> None:
         """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last, `shadowed`
-        gets the calls that have a shadow, `encoded` read the records of what the router's encoder was asked.
+        gets the calls that have a shadow, `encoded` read the records of what the router's encoder was asked. `remembering`
+        is what calls may have recalled from, and be remembered by.
         """
         self._counters = counters
         self._metrics = metrics
@@ -79,6 +82,7 @@ class Setups:
         self._listed = listed
         self._shadowed = shadowed
         self._encoded = encoded
+        self._remembering = remembering or Remembers.nothing()
         self._memo = Memo()
         self._threads = Threads()
         self._epochs = Epochs()
@@ -102,6 +106,7 @@ class Setups:
         encoding = self._encoding(settings.scenes, vocabularies, books)
         upstreams = Upstreams(sources, encoding, self._budgets, self._hedges)
         embedding = self._embedding(settings, routing, upstreams, costs)
+        vectors = self._vectors(settings, upstreams, costs)
         exchange = Exchange(
             self._limiter or self._limited(settings, costs),
             routing,
@@ -110,12 +115,13 @@ class Setups:
             self._shadowed,
             warming=Warming(routing),
             embedding=embedding,
+            recalls=self._remembering.recalls(settings.scenes, vectors),
+            noted=self._remembering.noted(settings.scenes, vectors),
         )
         hashing = PromptHash(self._hash_key, enabled=settings.logs.prompt_hash)
         bounds = _bounds(settings)
         measuring = Measuring.of(settings.scenes, vocabularies)
         rehearsal = Rehearsal(exchange, bounds, encoding, measuring, named.values())
-        vectors = self._vectors(settings, upstreams, costs)
         return Setup(settings, exchange, routing, costs, sources, bounds, hashing, rehearsal, vectors)
 
     def _encoding(self, settings: config.Scenes, vocabularies: Vocabularies, books: Codebooks) -> Encoding:

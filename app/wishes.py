@@ -19,6 +19,8 @@ TEMPLATE = b"x-hyperbridge-template"
 THINKING = b"x-hyperbridge-thinking"
 CONVERSATION = b"x-hyperbridge-conversation"
 SCENES = b"x-hyperbridge-scenes"
+RECALL = b"x-hyperbridge-recall"
+REMEMBER = b"x-hyperbridge-remember"
 MOST_SECONDS = 86_400.0
 LONGEST_BEAT_SECONDS = 60.0
 
@@ -65,6 +67,12 @@ Name = Annotated[str, msgspec.Meta(max_length=64)]
 Value = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
+Source = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")
+]
+Session = Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+
+
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     """The member `hyperbridge` of a request."""
 
@@ -77,12 +85,14 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     thinking: Thinking | None = None
     conversation: Annotated[str, msgspec.Meta(max_length=256)] = ""
     scenes: Layer | None = None
+    recall: Annotated[list[Source], msgspec.Meta(max_length=8)] = []
+    remember: Session = ""
 
 
 _asked = msgspec.json.Decoder(_Asked | None)
 _MOST_SAID = 200
 """Characters of what is wrong, which may name a member of the client's."""
-_HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION, SCENES)
+_HEADERS = (MODE, PRESET, TEMPLATE, THINKING, CONVERSATION, SCENES, RECALL, REMEMBER)
 
 
 def wishes(headers: Mapping[bytes, bytes], request: Request) -> Wishes:
@@ -101,6 +111,10 @@ def wishes(headers: Mapping[bytes, bytes], request: Request) -> Wishes:
         conversation=asked.conversation or _text(headers, CONVERSATION),
         models=request.models,
         scenes=asked.scenes or _one_of(headers, SCENES, _SCENES),
+        recall=tuple(
+            asked.recall or [each for each in re.split(r"\s*,\s*", _text(headers, RECALL)) if each][:8]
+        ),
+        remember=asked.remember or _text(headers, REMEMBER),
     )
 
 

@@ -71,6 +71,13 @@ class Wished(BaseModel):
     scenes: Literal["off", "shadow", "safe", "codebook", "scenes", "focus", "hyper", "auto"] | None = Field(
         default=None, description="How far the prompt may be said in fewer tokens."
     )
+    recall: list[str] | None = Field(
+        default=None,
+        description="Sources that are asked what bears on the question: `memory`, `memory:SESSION`, or a name of `scenes.retrievers`.",
+    )
+    remember: str | None = Field(
+        default=None, description="The session of the memory in which question and answer are kept."
+    )
 
 
 class Asked(Open):

@@ -14,6 +14,7 @@ from app.errors import BadRequest
 from app.wire import Members, Request
 from scenes.focus import chosen
 from scenes.meaning import Meaning
+from scenes.recollected import without
 
 TAG = "hyperbridge"
 CONTEXT = "context"
@@ -107,7 +108,7 @@ def _message(raw: bytes, budget_tokens: int, meaning: Meaning | None) -> _Focuse
     raws = [bytes(each) for each in _raws.decode(content)]
     parts = [_read(each) for each in raws]
     passages = [place for place, part in enumerate(parts) if part.hyperbridge is not None]
-    question = "\n".join(part.text for part in parts if part.hyperbridge is None)
+    question = without("\n".join(part.text for part in parts if part.hyperbridge is None))
     found = chosen(question, [parts[place].text for place in passages], budget_tokens, meaning)
     staying = {passages[place] for place in found.places}
     kept = [

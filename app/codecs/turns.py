@@ -12,6 +12,7 @@ import msgspec
 from app.errors import BadRequest
 from app.wire import Members, Request
 from scenes.pieces import Turn
+from scenes.recollected import without
 from scenes.remembering import Message, Remembering, Retold
 from scenes.rough import ROUGH
 from scenes.scene import Trust
@@ -116,8 +117,10 @@ class Chat:
 
 
 def _turn(wire: _Wire) -> Turn:
+    """What is said in it; what was recalled beneath a user's words is nothing that the user said."""
     agent = wire.name or wire.role
-    return Turn(agent, _TRUST.get(wire.role, "tool"), _BETWEEN.join(filter(None, _texts(wire))))
+    text = _BETWEEN.join(filter(None, _texts(wire)))
+    return Turn(agent, _TRUST.get(wire.role, "tool"), without(text) if wire.role == "user" else text)
 
 
 def _texts(wire: _Wire) -> Iterator[str]:

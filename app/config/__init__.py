@@ -14,6 +14,7 @@ from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
 from app.config.prices import Price, Prices
+from app.config.retrievers import HttpRetriever, SqlRetriever
 from app.config.routing import Encoder, Mode, ModeRule, OrderedBy, Router, Templates, When
 from app.config.rules import broken_rules
 from app.config.scenes import Scenes
@@ -44,6 +45,7 @@ __all__ = [
     "Embedded",
     "Encoder",
     "Fault",
+    "HttpRetriever",
     "HttpSettings",
     "Key",
     "Limits",
@@ -67,6 +69,7 @@ __all__ = [
     "Server",
     "Shadow",
     "Split",
+    "SqlRetriever",
     "Store",
     "Templates",
     "Upstream",

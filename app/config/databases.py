@@ -71,7 +71,7 @@ def _is_place(text: str) -> bool:
         return False
 
 
-def _store_url(secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+def store_url(secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
     """A file's path is made absolute: below the configuration's folder where it is relative."""
     if secret is None:
         return None
@@ -140,7 +140,7 @@ class Store(Settings):
 
     url: Annotated[
         SecretStr | None,
-        AfterValidator(_store_url),
+        AfterValidator(store_url),
         EmptyIsNull,
         Field(
             validate_default=True,

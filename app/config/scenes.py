@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.config.retrievers import Retriever
 from app.config.routing import Name, Share
 from app.config.settings import Settings
 from app.config.values import Count, EmptyIsNull, File, Flag, FromText, Seconds, expects
@@ -24,6 +25,10 @@ class Remember(Settings):
     )
     recall_tokens: Annotated[int, Field(ge=MOST_TOKENS), FromText] = Field(
         default=1000, description="what comes back beneath a question at most"
+    )
+    expires_seconds: Annotated[int, Field(ge=1), FromText] | None = Field(
+        default=None,
+        description="how long an answer is remembered that `hyperbridge.remember` asks for; null is until it is deleted",
     )
 
 
@@ -78,6 +83,9 @@ class Scenes(Settings):
     memory: Remember = Field(default=Remember())
     codebooks: Mapping[Name, File] = Field(
         default={}, description="files of reviewed codebooks, by the name that models give them"
+    )
+    retrievers: Mapping[Name, Retriever] = Field(
+        default={}, description="outside sources that a call may name in `hyperbridge.recall`"
     )
     hypertokens: Mapping[Name, File] = Field(
         default={},

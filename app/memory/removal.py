@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.memory.vector_index import VectorIndex
 from app.memory.word_index import WordIndex
-from app.store.tables import SCENE_SOURCES, SCENES, SOURCES, SUPERSESSIONS, TENANTS
+from app.store.tables import PINS, SCENE_SOURCES, SCENES, SOURCES, SUPERSESSIONS, TENANTS
 
 PAGE = 500
 """What a statement names at once."""
@@ -43,6 +43,8 @@ class Removal:
         freed = sum(size for _, size in rows)
         for page in pages([number for number, _ in rows]):
             freed += await self._page(connection, tenant, page)
+        if rows:  # what was put beneath questions may be of these
+            await connection.execute(delete(PINS).where(PINS.c.tenant == tenant))
         counts = {"scenes": TENANTS.c.scenes - len(rows), "bytes": TENANTS.c.bytes - freed}
         await connection.execute(update(TENANTS).where(TENANTS.c.tenant == tenant).values(counts))
         return len(rows)

@@ -45,7 +45,7 @@ class Database:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, ONLY_OWNER))
             _log_ahead(self._path)
         except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"the file cannot be opened ({_told(error)})") from None
+            raise StoreUnavailable(f"the file cannot be opened ({told_of(error)})") from None
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -73,7 +73,7 @@ class Database:
         try:
             await asyncio.to_thread(_empty_log, self._path)
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"the file's log cannot be emptied ({_told(error)})") from None
+            raise StoreUnavailable(f"the file's log cannot be emptied ({told_of(error)})") from None
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -84,7 +84,7 @@ class Database:
             async with self._engine.execution_options(purpose=purpose).begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"{self.name} does not answer as it should ({_told(error)})") from None
+            raise StoreUnavailable(f"{self.name} does not answer as it should ({told_of(error)})") from None
 
 
 def readable(value: Any) -> str:
@@ -92,7 +92,7 @@ def readable(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _told(error: BaseException) -> str:
+def told_of(error: BaseException) -> str:
     """What a failure may say of itself: the driver's message can hold statements and addresses."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         inner = error.orig.__cause__ or error.orig
@@ -172,7 +172,7 @@ def _postgresql(url: str) -> AsyncEngine:
         try:
             return await asyncpg.connect(url, **rest)
         except (asyncpg.InterfaceError, asyncpg.PostgresError, OSError, TimeoutError, ValueError) as error:
-            raise StoreUnavailable(f"PostgreSQL cannot be reached ({_told(error)})") from None
+            raise StoreUnavailable(f"PostgreSQL cannot be reached ({told_of(error)})") from None
 
     return create_async_engine(
         "postgresql+asyncpg://",

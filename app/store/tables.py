@@ -191,5 +191,15 @@ SCENE_VECTORS = Table(
 encoder and length, are compared.
 """
 
+PINS = Table(
+    "pins",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("block", LargeBinary, nullable=False),
+    Column("expires", Double, nullable=False, index=True),
+)
+"""What was put beneath a message of a conversation, by a hash of all up to it."""
+
 WORDS_TABLE = "scene_words"
 """What scenes are found by; made by the migrations alone, since no two databases have it alike."""

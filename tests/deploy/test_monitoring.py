@@ -89,6 +89,8 @@ async def ask(client: httpx.AsyncClient) -> None:
     for more in ({}, {"logprobs": True}):
         shorter = {"model": "words", "messages": [table], "hyperbridge": {"scenes": "codebook"}, **more}
         await client.post(CHAT, json=shorter)
+    wishes = {"recall": ["memory"], "remember": "here"}
+    await client.post(CHAT, json=body | {"model": "words", "hyperbridge": wishes})
 
 
 @pytest.fixture
@@ -101,7 +103,8 @@ async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[
     head_file(tmp_path, "v", dimensions=2)
     router = "router: {catalogue_seconds: 300, encoder: {model: calm/v, file: encoder.npz}}\n"
     with redis_server(tmp_path) as redis:
-        more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\n{router}'
+        store = 'store: {url: "sqlite:///memory.db"}\n'
+        more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\n{store}{router}'
         yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
         async with gateway_of(yaml, tmp_path) as running:
             yield running
