@@ -1,5 +1,6 @@
 """Which codebook a conversation has, and until when."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from app.codebooks import NOTHING, Codebooks, Epochs, Held, Worth
@@ -85,3 +86,11 @@ def test_from_which_turn_on_it_pays_is_a_matter_of_the_prices():
 
     assert [turns for turns in range(1, 9) if pays(1, turns)] == [5, 6, 7, 8]
     assert [turns for turns in range(1, 9) if pays(0.1, turns)] == [4, 5, 6, 7, 8]
+
+
+def test_of_so_many_books_it_is_remembered_whether_they_pay_and_of_no_more(monkeypatch):
+    monkeypatch.setattr("app.codebooks.MOST_KNOWN", 2)
+    worth = Worth(Vocabularies(), Prices(), 8)
+    for model in "abcde":
+        assert worth.of(BOOK, replace(ROUTE, model=model))
+        assert 0 < len(worth._known) <= 2
