@@ -22,6 +22,7 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align:
 th:first-child, td.remark { text-align: left; }
 th[scope="row"] { font-weight: 400; }
 td.remark { opacity: .7; }
+td.remark:nth-child(2) { overflow-wrap: anywhere; }
 details { border-bottom: 1px solid var(--line); padding: .3rem 0; }
 summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid var(--line); padding: .6rem; max-height: 24rem; overflow: auto; }
@@ -111,8 +112,12 @@ def _shown(value: Any) -> str:
 def _made(about: About) -> Iterator[str]:
     facts = {
         "questions": f"{', '.join(about.suites)}, seed {about.seed}, SHA-256 {about.suite_digest}",
-        "asked": f"{about.replicates} times in each arm, {about.made}",
+        "asked": f"{_times(about.replicates)} in each arm, {about.made}",
         "by": f"HyperBridge {about.version}",
     }
     yield "<h2>How it was made</h2>"
     yield _table(("", ""), list(facts.items()))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
