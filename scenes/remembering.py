@@ -223,17 +223,14 @@ class Remembering:
         if sum(len(turn.text) for turn in left) > MOST_CHARACTERS:
             return Retold(why="long")
         memories = self._memories(messages, sorted({first, *begins.values()}))
-        last = {begins[place] for place in begins if place >= begin}
-        asking = [place for place in begins if begins[place] in last]
         memory = memories[begin][1]
-        if len(memory.texts) * len(asking) > MOST_COMPARED:
+        asking = _asking(begins, begin)
+        if len(memory.texts) * sum(map(len, asking.values())) > MOST_COMPARED:
             return Retold(why="long")
         told = {
             place: text
-            for at in last
-            for place, text in self._recalls(
-                *memories[at], [(place, messages[place]) for place in asking if begins[place] == at]
-            )
+            for at, places in asking.items()
+            for place, text in self._recalls(*memories[at], [(place, messages[place]) for place in places])
             if place >= begin
         }
         return Retold(first, begin, note(len(left), memory), told, len(memory.texts))
@@ -275,16 +272,28 @@ class Remembering:
         """For each message that may begin, where the conversation begins once it is there: later than before, where enough
         has become old.
         """
-        sums = [0, *accumulate(tokens(message.turn.text) for message in messages)]
+        before = [0, *accumulate(tokens(message.turn.text) for message in messages)]
         places = [place for place, message in enumerate(messages) if message.may_begin]
         begin, found = places[0] if places else 0, dict[int, int]()
         for number, place in enumerate(places):
-            kept = bisect_right(sums, sums[place + 1] - self._plan.keep) - 1
-            last = places[max(bisect_right(places, kept, hi=number + 1) - 1, 0)]
-            if sums[max(last, begin)] - sums[begin] >= self._plan.step:
-                begin = last
+            latest = _latest(places[: number + 1], before, before[place + 1] - self._plan.keep)
+            if before[latest] - before[begin] >= self._plan.step:
+                begin = latest
             found[place] = begin
         return found
+
+
+def _latest(places: Sequence[int], before: Sequence[int], most: int) -> int:
+    """The last of these places that has at most so many tokens `before` it; the first where none has."""
+    return places[max(bisect_right(places, most, key=before.__getitem__) - 1, 0)]
+
+
+def _asking(begins: Mapping[int, int], begin: int) -> Mapping[int, Sequence[int]]:
+    """The messages that ask, by where the conversation begins for them: those that stay, and those that left before them with
+    the same beginning, since each scene comes back for the first of them alone.
+    """
+    staying = dict.fromkeys(at for place, at in begins.items() if place >= begin)
+    return {at: [place for place in begins if begins[place] == at] for at in staying}
 
 
 def remembered(turns: Sequence[Turn], meaning: Meaning | None = None) -> Remembered:
