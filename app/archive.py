@@ -18,7 +18,8 @@ from app.scene_vectors import Vectors
 from app.store.faults import StoreUnavailable
 from scenes.former import text_of
 from scenes.fusion import within
-from scenes.scene import Scene, hash_of
+from scenes.recollected import Passage
+from scenes.scene import Scene, Trust, hash_of
 
 AT_ONCE = 2
 """Of its questions, the database's connections being needed for other things as well; the others wait."""
@@ -96,13 +97,17 @@ class Archive:
 
     async def told(
         self, call: Call, wanted: WantedSearch, vectors: Vectors | None
-    ) -> Sequence[tuple[Scene, str]]:
-        """What is found, with the words that each scene was made from."""
-        found: list[tuple[Scene, str]] = []
-        for hit in await self.search(call, wanted, vectors):
+    ) -> Sequence[Sequence[Passage]]:
+        """What is found: of each scene what was said, part by part, each with who said it."""
+        hits = await self.search(call, wanted, vectors)
+        hashes = {span.source for hit in hits for span in hit.scene.source}
+        async with self._asked(call.caller) as memory:
+            trusts = await memory.trusts(call.caller.id, sorted(hashes))
+        found: list[Sequence[Passage]] = []
+        for hit in hits:
             with suppress(SceneMissing):  # it was forgotten meanwhile
                 parts = await self.original(call.caller, hit.scene.id)
-                found.append((hit.scene, "\n".join(part.text for part in parts)))
+                found.append(_passages(hit.scene, parts, trusts))
         return found
 
     async def scene(self, caller: Caller, id: str) -> Scene:  # noqa: A002 - its public name
@@ -162,6 +167,20 @@ async def _with_vectors(
         scene if vector is None else msgspec.structs.replace(scene, vector=vector, encoder=made.encoder)
         for scene, vector in zip(scenes, made.vectors, strict=True)
     ]
+
+
+def _passages(scene: Scene, parts: Sequence[Excerpt], trusts: Mapping[str, Trust]) -> Sequence[Passage]:
+    """What was said, in order: what follows within one text is one passage. Who is known by name is the scene's `agent`."""
+    passages: list[Passage] = []
+    for number, part in enumerate(parts):
+        trust = trusts.get(part.source, "tool")
+        if number and parts[number - 1].source == part.source:
+            before = passages.pop()
+            passages.append(replace(before, text=f"{before.text}\n{part.text}"))
+        else:
+            agent = scene.agent if trust == scene.trust and scene.agent else trust
+            passages.append(Passage(part.text, agent, trust))
+    return passages
 
 
 def _there(scene: Scene | None) -> Scene:

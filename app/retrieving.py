@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.archive import Archive
 from app.contracts import Call
@@ -31,7 +31,7 @@ class OfMemory:
             query=question[:MOST_QUESTION_CHARACTERS], session=self.session or None, limit=FROM_MEMORY
         )
         found = await self.archive.told(call, wanted, self.vectors)
-        return [Passage(text, scene.agent or scene.trust, scene.trust) for scene, text in found]
+        return [replace(first, more=tuple(rest)) for first, *rest in found]
 
 
 @dataclass(frozen=True, slots=True)

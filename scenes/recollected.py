@@ -24,11 +24,12 @@ _MOST_NAME_CHARACTERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Something that was found; `agent` is who said it, or the title of what it stands in."""
+    """Something that was found; `agent` is who said it, or the title of what it stands in. `more` was said with it."""
 
     text: str
     agent: str = ""
     trust: Trust = "tool"
+    more: tuple["Passage", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +81,5 @@ def _told(source: str, passage: Passage) -> str:
     """
     agent = " ".join(passage.agent.split())[:_MOST_NAME_CHARACTERS]
     head = f"{source}, {agent}" if agent else source
-    return f"{head}{_MARKS.get(passage.trust, '')}: " + "\n| ".join(passage.text.strip().splitlines())
+    said = f"{head}{_MARKS.get(passage.trust, '')}: " + "\n| ".join(passage.text.strip().splitlines())
+    return "\n".join((said, *(_told(source, each) for each in passage.more)))

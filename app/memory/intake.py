@@ -198,7 +198,7 @@ async def _texts(connection: AsyncConnection, tenant: str, sources: Sequence[Sou
     Gives the bytes that came.
     """
     least = {source.hash: source for source in sorted(sources, key=trust_of, reverse=True)}
-    there = await _trusts(connection, tenant, [*least])
+    there = await trusts_of(connection, tenant, [*least])
     for name, trust in there.items():
         if trust_of(least[name]) < TRUST.index(trust):
             row = (SOURCES.c.tenant == tenant) & (SOURCES.c.hash == name)
@@ -213,7 +213,7 @@ async def _texts(connection: AsyncConnection, tenant: str, sources: Sequence[Sou
     return sum(len(row["text"]) for row in rows)
 
 
-async def _trusts(connection: AsyncConnection, tenant: str, hashes: Collection[str]) -> Mapping[str, Trust]:
+async def trusts_of(connection: AsyncConnection, tenant: str, hashes: Collection[str]) -> Mapping[str, Trust]:
     """Of those texts that are there, by hash."""
     found: dict[str, Trust] = {}
     for page in pages([*hashes]):
@@ -227,5 +227,5 @@ async def _trusts(connection: AsyncConnection, tenant: str, hashes: Collection[s
 async def _complete(connection: AsyncConnection, tenant: str, fresh: Sequence[Ready]) -> None:
     """Raises BadRequest where a text that was there a moment ago was forgotten."""
     named = frozenset().union(*(each.hashes for each in fresh))
-    if named - (await _trusts(connection, tenant, named)).keys():
+    if named - (await trusts_of(connection, tenant, named)).keys():
         raise BadRequest("A scene was made from a text that is neither given nor remembered.")

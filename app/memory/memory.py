@@ -1,6 +1,6 @@
 """What is remembered: the values, and the seam to where it is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -88,6 +88,9 @@ class Memory(Protocol):
 
     async def original(self, tenant: str, hash: str, start: int = 0, end: int | None = None) -> str | None:  # noqa: A002
         """The characters from `start` to before `end` of a text, word for word; None where it is not remembered."""
+
+    async def trusts(self, tenant: str, hashes: Sequence[str]) -> Mapping[str, Trust]:
+        """How far those of these texts are trusted that are remembered."""
 
     async def scene(self, tenant: str, id: str) -> Scene | None:  # noqa: A002
         """The scene with this id, as `scenes` gives it; None where it is not remembered."""

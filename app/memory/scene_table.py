@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.memory import admission
-from app.memory.intake import Intake
+from app.memory.intake import Intake, trusts_of
 from app.memory.memory import BOUNDS, MOST_HITS, Bounds, Hit, Source, Wanted, Way
 from app.memory.removal import Removal, pages
 from app.memory.rows import hashes_of, scene_of, told
@@ -20,7 +20,7 @@ from app.memory.word_index import word_index
 from app.store.database import Database
 from app.store.tables import SCENE_SOURCES, SCENE_VECTORS, SCENES, SOURCES, SUPERSESSIONS
 from scenes.fusion import fused
-from scenes.scene import Malformed, Scene
+from scenes.scene import Malformed, Scene, Trust
 
 RANKED = MOST_HITS
 """Scenes of each ranking that are fused."""
@@ -94,6 +94,11 @@ class SceneTable:
         async with self._database.reading() as connection:
             text = (await connection.execute(wanted)).scalar_one_or_none()
         return None if text is None else told(text)[max(start, 0) : end]
+
+    async def trusts(self, tenant: str, hashes: Sequence[str]) -> Mapping[str, Trust]:
+        admission.named(tenant=tenant)
+        async with self._database.reading() as connection:
+            return await trusts_of(connection, tenant, hashes)
 
     async def scene(self, tenant: str, id: str) -> Scene | None:  # noqa: A002
         admission.named(tenant=tenant, id=id)

@@ -169,6 +169,9 @@ async def test_an_answer_is_remembered_and_recalled_in_another_conversation(upst
             remember="house",
         )
         assert "the blue door opens with 4711" in sent(upstream)[-1]["content"]
+        lines = sent(upstream)[-1]["content"].splitlines()
+        assert "memory:house, user: Please note: the blue door opens with 4711." in lines
+        assert any(line.startswith("memory:house, assistant: ") for line in lines)
 
         async def has_two() -> bool:
             told = (await client.get("/v1/scenes", params={"session": "house"})).content
