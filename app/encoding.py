@@ -124,7 +124,8 @@ class Encoding:
     async def encode(self, call: Call, route: Route, request: Request) -> Encoded:
         if call.operation.dialect == "plain":
             return Encoded(request, _IDENTITY)
-        request = await self._on_or_off_loop(request, lambda: self._hyper.spelled(request, route))
+        if route.spells:
+            request = await self._spelled(request, route)
         layer = self.layer_of(call, route)
         if layer in {"off", "shadow"}:
             if layer == "shadow" and self._sample and random.random() < self._sample:  # noqa: S311 - a sample
@@ -137,6 +138,9 @@ class Encoding:
         told = Accounting(said.saving, call.operation.dialect, undoing)
         decoder = self._hyper.reading(told, call.operation, route, request)
         return Encoded(said.request, decoder, said.saving)
+
+    async def _spelled(self, request: Request, route: Route) -> Request:
+        return await self._on_or_off_loop(request, lambda: self._hyper.spelled(request, route))
 
     async def tried(self, call: Call, route: Route, request: Request, layer: Layer) -> Shortened:
         """What would become of a prompt in a layer that changes some. Raises BadRequest where codes are refused."""
