@@ -41,7 +41,7 @@ _REMEDY = "leave it out, or ask for x-hyperbridge-scenes: safe."
 _IDENTITY = Identity()
 _MEASURED: tuple[Layer, ...] = ("safe", "codebook")
 _PROVED: tuple[Layer, ...] = ("hyper", "focus", "scenes", "codebook", "safe")
-"""What may be proved of a model, the furthest first."""
+"""What may be proved of a model, the furthest first; the first alone of one that has hypertokens."""
 T = TypeVar("T")
 _THREADS = 2
 _log = logging.getLogger("hyperbridge")
@@ -164,7 +164,8 @@ class Encoding:
         layer = call.wishes.scenes or route.scenes or self._layer
         if layer != "auto":
             return layer
-        return next((each for each in _PROVED if self._proofs.allow(route.model, each)), "shadow")
+        possible = _PROVED if route.hypertokens else _PROVED[1:]
+        return next((each for each in possible if self._proofs.allow(route.model, each)), "shadow")
 
     async def _again(self, request: Request, layer: Layer) -> Again:
         """The request without what leaves it in this layer, with what bears on its questions; in a thread where it is long."""

@@ -92,7 +92,9 @@ def _wanted(call: Call, record: Record, heard: Overheard, expires_seconds: int |
     if not asked or not answer.strip() or len(asked[0].text) + len(answer) > MOST_CHARACTERS:
         return None
     turns = (
-        WantedTurn(role="user", text=asked[0].text, agent="" if asked[0].agent == "user" else asked[0].agent),
+        WantedTurn(
+            role="user", text=asked[0].text, agent="" if asked[0].agent == "user" else asked[0].agent[:256]
+        ),
         WantedTurn(role="assistant", text=answer),
     )
     return WantedScenes(session=call.wishes.remember, turns=turns, expires_seconds=expires_seconds)

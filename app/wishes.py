@@ -68,7 +68,7 @@ Value = Annotated[str, msgspec.Meta(max_length=4096)]
 
 
 Source = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")
+    str, msgspec.Meta(min_length=1, max_length=263, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")
 ]
 Session = Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
 

@@ -203,6 +203,9 @@ async def test_an_answer_that_failed_is_not_remembered(upstream, tmp_path):
         ({"recall": ["secret"]}, "There is no source 'secret' to recall from"),
         ({"recall": ["a\nb"]}, "'hyperbridge' is not right"),
         ({"recall": "memory"}, "'hyperbridge' is not right"),
+        ({"recall": ["memory:" + "x" * 257]}, "'hyperbridge' is not right"),
+        ({"recall": ["faq"] * 9}, "'hyperbridge' is not right"),
+        ({"remember": "x" * 257}, "'hyperbridge' is not right"),
     ],
 )
 async def test_a_wish_that_cannot_be_is_told_with_those_that_can(upstream, tmp_path, wishes, said):
