@@ -4,13 +4,13 @@ Passages stay whole and in their order, word for word. This is a choice, not a s
 the model's sight, so nobody gets it who has not asked for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scenes import words
 from scenes.fusion import fused, within
 from scenes.meaning import Meaning
-from scenes.pieces import CHARACTERS_A_TOKEN
+from scenes.pieces import CHARACTERS_A_TOKEN, SENTENCE
 from scenes.ranking import Ranking
 
 
@@ -23,7 +23,7 @@ class Chosen:
     after: int
 
 
-OF_MEANING = 0.5
+OF_MEANING = 0.35
 """What a place by meaning counts beside one by words: passages that were found for a question share its words, and what they
 mean decides among those. More of it keeps fewer of the right ones where they differ by a name (`python -m bench.recall`).
 """
@@ -34,13 +34,14 @@ def chosen(
 ) -> Chosen:
     """The passages that bear most on the question and fit the budget together; all of them where they fit.
 
-    They are ranked by their words (BM25) and, where there is one, by `meaning`. The best one stays, whatever its size.
+    They are ranked by their words (BM25), those of the first sentence counted twice, since it mostly says what a passage is
+    about; and, where there is one, by `meaning`. The best one stays, whatever its size.
     """
     sizes = [-(-len(passage) // CHARACTERS_A_TOKEN) for passage in passages]
     total = sum(sizes)
     if total <= budget_tokens:
         return Chosen(range(len(passages)), total, total)
-    rankings = [Ranking([words.counted(passage) for passage in passages]).ranked(question)]
+    rankings = [Ranking([*map(_counted, passages)]).ranked(question)]
     if meaning is not None:
         asked, *told = meaning.vectors([question, *passages])
         near = [float(each @ asked) for each in told]
@@ -50,3 +51,8 @@ def chosen(
     rest = within(max(budget_tokens - sizes[best], 0), ranked[1:], sizes)
     places = sorted({best, *rest})
     return Chosen(places, total, sum(sizes[place] for place in places))
+
+
+def _counted(passage: str) -> Mapping[str, int]:
+    begun = SENTENCE.match(passage.lstrip())
+    return words.counted(passage) + words.counted("" if begun is None else begun[0])

@@ -7,6 +7,7 @@ from bench.recall.sets import Searched
 from scenes.focus import chosen
 from scenes.fusion import within
 from scenes.meaning import Meaning
+from scenes.ranking import Ranking
 from scenes.remembering import tokens
 
 RATIOS = (4, 7, 10)
@@ -20,6 +21,13 @@ def first_passages(searched: Searched, budget: int) -> Sequence[int]:
     return within(budget, range(len(searched.passages)), [*map(tokens, searched.passages)])
 
 
+def bm25(searched: Searched, budget: int) -> Sequence[int]:
+    """By words alone, as they stand; the best stays whatever its size."""
+    sizes = [*map(tokens, searched.passages)]
+    best, *rest = [*Ranking.of(searched.passages).ranked(searched.question)] or [0]
+    return [best, *within(max(budget - sizes[best], 0), rest, sizes)]
+
+
 def ours(searched: Searched, budget: int) -> Sequence[int]:
     return chosen(searched.question, searched.passages, budget).places
 
@@ -31,7 +39,7 @@ def by_meaning(meaning: Meaning) -> Keeps:
     return keeps
 
 
-METHODS: Mapping[str, Keeps] = {"first passages": first_passages, "ours (BM25)": ours}
+METHODS: Mapping[str, Keeps] = {"first passages": first_passages, "BM25": bm25, "ours": ours}
 
 
 def kept(keeps: Keeps, searches: Sequence[Searched], ratio: int) -> float:

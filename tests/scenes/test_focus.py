@@ -20,6 +20,12 @@ def test_the_best_one_stays_whatever_its_size():
     assert list(chosen("Rome", PASSAGES, 1).places) == [2]
 
 
+def test_what_a_passage_is_about_stands_in_its_first_sentence():
+    about = ["Rome is old. Its people go to Milan to shop.", "Milan is new. Its people go to Rome to shop."]
+    assert list(chosen("Where is Milan?", about, 11).places) == [1]
+    assert list(chosen("Where is Rome?", about, 11).places) == [0]
+
+
 def test_a_question_that_says_nothing_keeps_the_first():
     assert list(chosen("", PASSAGES, 5).places) == [0]
 
