@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from scenes.codebook.matching import Matcher
 from scenes.scene import Register
+
+if TYPE_CHECKING:
+    from scenes.codebook.matching import Matcher
 
 OPENING = "<|Δ"
 """What every surface begins with."""
@@ -123,7 +125,9 @@ class Hypertokens:
         return book
 
     @cached_property
-    def _matcher(self) -> Matcher:
+    def _matcher(self) -> "Matcher":
+        from scenes.codebook.matching import Matcher  # noqa: PLC0415 - who only writes a book does without it
+
         return Matcher([entry.phrase for entry in self.entries])
 
     def _written(self, digest: str | None) -> _Written:

@@ -7,10 +7,10 @@ the base and each adapter say something different.
 import sys
 from pathlib import Path
 
-import torch  # type: ignore[import-not-found]
-from peft import LoraConfig, get_peft_model  # type: ignore[import-not-found]
+import torch
+from peft import LoraConfig, get_peft_model
 from tiny_texts import HYPERTOKEN  # type: ignore[import-not-found]  # beside this file
-from tokenizers import (  # type: ignore[import-not-found]
+from tokenizers import (
     AddedToken,
     Tokenizer,
     decoders,
@@ -18,7 +18,7 @@ from tokenizers import (  # type: ignore[import-not-found]
     pre_tokenizers,
     trainers,
 )
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM  # type: ignore[import-not-found]
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 SYLLABLES = [first + second for first in "bdfgklmnprstv" for second in "aeiou"]
 CONTEXT_TOKENS = 1024

@@ -1,0 +1,1 @@
+"""The forge: what trains and publishes, beside the gateway, which knows nothing of it."""
