@@ -70,7 +70,7 @@ class Archive:
         caller = call.caller
         async with self._asked(caller) as memory:
             await memory.answers()  # before a model is asked, which costs
-        scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)), 1)
+        scenes = await former.formed(wanted, wanted.whose(caller, datetime.now(UTC)))
         if vectors is not None and scenes:
             scenes = await _with_vectors(scenes, wanted, vectors, call)
         async with self._asked(caller) as memory:
@@ -99,16 +99,16 @@ class Archive:
         self, call: Call, wanted: WantedSearch, vectors: Vectors | None
     ) -> Sequence[Sequence[Passage]]:
         """What is found: of each scene what was said, part by part, each with who said it."""
-        hits = await self.search(call, wanted, vectors)
-        hashes = {span.source for hit in hits for span in hit.scene.source}
-        async with self._asked(call.caller) as memory:
-            trusts = await memory.trusts(call.caller.id, sorted(hashes))
+        scenes = [hit.scene for hit in await self.search(call, wanted, vectors)]
         found: list[Sequence[Passage]] = []
-        for hit in hits:
-            with suppress(SceneMissing):  # it was forgotten meanwhile
-                parts = await self.original(call.caller, hit.scene.id)
-                found.append(_passages(hit.scene, parts, trusts))
-        return found
+        async with self._asked(call.caller) as memory:
+            trusts = await memory.trusts(
+                call.caller.id, sorted({span.source for scene in scenes for span in scene.source})
+            )
+            for scene in scenes:
+                with suppress(SceneMissing):  # it was forgotten meanwhile
+                    found.append(_passages(scene, await _excerpts(memory, call.caller, scene), trusts))
+        return [passages for passages in found if passages]
 
     async def scene(self, caller: Caller, id: str) -> Scene:  # noqa: A002 - its public name
         """Raises SceneMissing."""
@@ -118,11 +118,7 @@ class Archive:
     async def original(self, caller: Caller, id: str) -> Sequence[Excerpt]:  # noqa: A002
         """What a scene was made of, word for word. Raises SceneMissing."""
         async with self._asked(caller) as memory:
-            scene = _there(await memory.scene(caller.id, id))
-            texts = {
-                name: await memory.original(caller.id, name, *place) for name, place in _ranges(scene).items()
-            }
-        return _said(scene, texts)
+            return await _excerpts(memory, caller, _there(await memory.scene(caller.id, id)))
 
     async def page(self, caller: Caller, session: str, after: int = 0) -> tuple[Sequence[Scene], int]:
         """Some of a session's scenes behind a place, and the next place; 0 before the first, and after the last."""
@@ -153,6 +149,12 @@ class Archive:
             raise NoStore(
                 "The database of the memory does not answer: ask again.", detail=str(unavailable)
             ) from None
+
+
+async def _excerpts(memory: Memory, caller: Caller, scene: Scene) -> Sequence[Excerpt]:
+    """Raises SceneMissing where one of its texts was forgotten."""
+    texts = {name: await memory.original(caller.id, name, *place) for name, place in _ranges(scene).items()}
+    return _said(scene, texts)
 
 
 async def _with_vectors(

@@ -31,8 +31,8 @@ _log = logging.getLogger("hyperbridge")
 
 
 class Former(Protocol):
-    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
-        """The scenes of what is wanted, numbered from `first` on."""
+    async def formed(self, wanted: WantedScenes, whose: Whose) -> Sequence[Scene]:
+        """The scenes of what is wanted, numbered among themselves."""
 
 
 class Rules:
@@ -41,9 +41,9 @@ class Rules:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forming")
 
-    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
+    async def formed(self, wanted: WantedScenes, whose: Whose) -> Sequence[Scene]:
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: [*formed(wanted.said, whose, wanted.kind_of_all, first)]
+            self._thread, lambda: [*formed(wanted.said, whose, wanted.kind_of_all)]
         )
 
 
@@ -79,7 +79,7 @@ class ByModel:
     caller: Caller
     id: str
 
-    async def formed(self, wanted: WantedScenes, whose: Whose, first: int) -> Sequence[Scene]:
+    async def formed(self, wanted: WantedScenes, whose: Whose) -> Sequence[Scene]:
         """Raises Failure where the model does not answer, and BadRequest where it would have to be asked too often."""
         parts = await asyncio.to_thread(shown, wanted.said)
         if len(parts) > MOST_PARTS:
@@ -88,7 +88,7 @@ class ByModel:
         for part in parts:
             answer = await (self._asked_again(part) if scenes else self._asked(part))
             scenes += await asyncio.to_thread(
-                self._scenes, part, answer, whose, wanted.kind_of_all, first + len(scenes)
+                self._scenes, part, answer, whose, wanted.kind_of_all, 1 + len(scenes)
             )
         return scenes
 

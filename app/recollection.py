@@ -22,6 +22,7 @@ from app.archive import Archive
 from app.contracts import Call, Caller, Recalled
 from app.errors import BadRequest, Failure, ForbiddenMemory, NoStore
 from app.journal import Record
+from app.memory.wanted import MOST_QUESTION_CHARACTERS
 from app.operations import CHAT
 from app.pins import Pins
 from app.retriever import Retriever, Unanswered
@@ -35,7 +36,6 @@ MEMORY = "memory"
 _SESSION = f"{MEMORY}:"
 AT_ONCE = 16
 """Calls that ask their sources at once; the others wait."""
-MOST_QUESTION_CHARACTERS = 10_000
 
 _log = logging.getLogger("hyperbridge")
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
@@ -110,7 +110,7 @@ class Recollection:
     async def _asked(self, call: Call) -> tuple[Request, Recalled]:
         """The request with what was recalled in it, and what that was."""
         raws, messages, asks = _read(call)
-        tenant = f"{call.caller.id}\0{call.caller.grant}" if call.caller.grant else call.caller.id
+        tenant = f"{call.caller.id}/{call.caller.grant}" if call.caller.grant else call.caller.id
         try:
             blocks = dict(await self.pins.of(tenant, [each.key for each in messages]))
             counts, failed = dict[str, int](), list[str]()

@@ -10,7 +10,7 @@ from app.archive import Archive
 from app.contracts import Call
 from app.exchange import Noted, Recalls
 from app.journal import Record
-from app.noting import Noting
+from app.noting import Note, Noting
 from app.overheard import Overheard
 from app.pins import HeldPins, Pins
 from app.recollection import Outside, Recollection
@@ -42,7 +42,7 @@ class Remembers:
 
     def noted(self, settings: config.Scenes, vectors: Vectors | None) -> Noted:
         def begin(call: Call, record: Record, heard: Overheard) -> None:
-            self.noting.begin(call, record, heard, vectors, settings.memory.expires_seconds)
+            self.noting.begin(Note(call, record, heard, vectors, settings.memory.expires_seconds))
 
         return begin
 

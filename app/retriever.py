@@ -13,4 +13,4 @@ class Unanswered(Exception):
 
 class Retriever(Protocol):
     async def passages(self, call: Call, question: str) -> Sequence[Passage]:
-        """What bears on the question, the best first. Raises Unanswered."""
+        """What bears on the question (of at most 10,000 characters), the best first. Raises Unanswered."""

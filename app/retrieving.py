@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.archive import Archive
 from app.contracts import Call
-from app.memory.wanted import MOST_QUESTION_CHARACTERS, WantedSearch
+from app.memory.wanted import WantedSearch
 from app.retriever import Retriever, Unanswered
 from app.scene_vectors import Vectors
 from scenes.recollected import Passage
@@ -27,9 +27,7 @@ class OfMemory:
 
     async def passages(self, call: Call, question: str) -> Sequence[Passage]:
         """Raises Failure where the caller has no memory, or the gateway has none."""
-        wanted = WantedSearch(
-            query=question[:MOST_QUESTION_CHARACTERS], session=self.session or None, limit=FROM_MEMORY
-        )
+        wanted = WantedSearch(query=question, session=self.session or None, limit=FROM_MEMORY)
         found = await self.archive.told(call, wanted, self.vectors)
         return [replace(first, more=tuple(rest)) for first, *rest in found]
 
@@ -45,7 +43,7 @@ class Bounded:
     async def passages(self, call: Call, question: str) -> Sequence[Passage]:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                found = await self.retriever.passages(call, question[:MOST_QUESTION_CHARACTERS])
+                found = await self.retriever.passages(call, question)
         except TimeoutError:
             raise Unanswered(f"did not answer in {self.timeout_seconds:g} s") from None
         return [Passage(each.text[:MOST_CHARACTERS], each.agent, each.trust) for each in found[: self.limit]]

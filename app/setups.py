@@ -16,8 +16,8 @@ from app.codecs.memo import Memo
 from app.codecs.methods import Methods
 from app.codecs.scenes import Scenes
 from app.codecs.vocabularies import Unreadable, Vocabularies, found_in
-from app.config.codebooks import all_reviewed
-from app.config.hypertokens import all_read
+from app.config.codebooks import CODEBOOKS
+from app.config.hypertokens import HYPERTOKENS
 from app.contracts import Limiter
 from app.conversations import Conversations
 from app.embedding import Embedding
@@ -101,7 +101,7 @@ class Setups:
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)
         vocabularies = Vocabularies(_files(settings.scenes))
-        named = all_reviewed(settings.scenes.codebooks)
+        named = CODEBOOKS.all(settings.scenes.codebooks)
         books = Codebooks(named, Worth(vocabularies, costs, settings.scenes.expected_turns), self._epochs)
         encoding = self._encoding(settings.scenes, vocabularies, books)
         upstreams = Upstreams(sources, encoding, self._budgets, self._hedges)
@@ -141,7 +141,7 @@ class Setups:
             vocabularies=vocabularies,
             books=books,
             meaning=meaning,
-            hyper=Hyper(all_read(settings.hypertokens)),
+            hyper=Hyper(HYPERTOKENS.all(settings.hypertokens)),
         )
 
     def _meaning(self, settings: config.Scenes) -> Meaning | None:

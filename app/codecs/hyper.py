@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from app.codecs.focusing import unmarked
 from app.codecs.places import spliced, spoken, text_of
 from app.codecs.refusing import Wanted, is_json
 from app.codecs.turns import Again
@@ -39,11 +40,12 @@ class Hyper:
         return "" if route.hypertokens in self.books else "hypertokens"
 
     def told(self, request: Request, route: Route, why: str) -> Again:
-        """The request in the model's own tokens, where nothing speaks against it."""
+        """The request in the model's own tokens, where nothing speaks against it; without the marks of passages either way."""
+        plain = unmarked(request)
         if why:
-            return Again(request)
+            return Again(plain)
         book = self.books[route.hypertokens]
-        said = in_tokens(request, book)
+        said = in_tokens(plain, book)
         tokens = {entry.token: entry.tokens for entry in book.entries if entry.token in said.uses}
         before = sum(tokens[surface] * count for surface, count in said.uses.items())
         count = sum(said.uses.values())
@@ -63,11 +65,11 @@ class Hyper:
         if book is None or operation.dialect != "chat":
             return decoder
         wanted = Wanted(request.members, route.defaults)
-        return Spoken(decoder, Undoing(book.phrases, is_json(wanted), HYPERTOKENS))
+        return InWords(decoder, Undoing(book.phrases, is_json(wanted), HYPERTOKENS))
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class InWords:
     """A decoder behind which an answer is in words."""
 
     decoder: Decoder

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.config.codebooks import broken_codebooks
+from app.config.codebooks import CODEBOOKS
 from app.config.databases import Redis, Room, Store
 from app.config.document import resolve
 from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
-from app.config.hypertokens import broken_hypertokens
+from app.config.hypertokens import HYPERTOKENS
 from app.config.limits import AllowanceSettings, Limits, Rule
 from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
@@ -102,7 +102,7 @@ def of_text(text: str, path: Path, environment: Mapping[str, str]) -> Config:
     sections, misfits = validate(document, path.absolute().parent)
     folder = path.absolute().parent
     faults += (*open_references, *misfits, *broken_rules(document), *broken_manners(document, folder))
-    faults += (*broken_codebooks(document, folder), *broken_hypertokens(document, folder))
+    faults += (*CODEBOOKS.broken(document, folder), *HYPERTOKENS.broken(document, folder))
     if faults or sections is None:
         raise ConfigError(faults)
     return Config(

@@ -21,7 +21,9 @@ MOST_TURNS = 2000
 MOST_QUESTION_CHARACTERS = 10_000
 MOST_SECONDS = 100 * 366 * 86_400
 
-Name = Annotated[str, Field(max_length=256)]
+MOST_NAME_CHARACTERS = 256
+
+Name = Annotated[str, Field(max_length=MOST_NAME_CHARACTERS)]
 Session = Annotated[str, Field(min_length=1, max_length=256)]
 
 

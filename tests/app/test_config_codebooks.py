@@ -7,7 +7,7 @@ import pytest
 
 from app import config
 from app.config import files
-from app.config.codebooks import all_reviewed
+from app.config.codebooks import CODEBOOKS
 from scenes.codebook.book import Codebook, Entry
 from tests.scenes.phrases import PHRASES
 
@@ -82,4 +82,4 @@ def test_a_file_that_holds_no_reviewed_book_is_refused_with_the_reason_and_no_ph
 def test_a_file_that_changes_between_the_check_and_the_start_is_named(book):
     book.write_bytes(b"{}")
     with pytest.raises(ValueError, match=r"scenes\.codebooks\.shop-logs: not a codebook"):
-        all_reviewed({"shop-logs": book})
+        CODEBOOKS.all({"shop-logs": book})

@@ -166,6 +166,19 @@ async def test_a_model_without_such_tokens_has_the_layer_safe_and_says_why(tmp_p
     assert "refused=hypertokens" in response.headers["x-hyperbridge-scenes"]
 
 
+async def test_no_upstream_sees_the_mark_of_a_passage(tmp_path):
+    parts = [{"type": "text", "text": "So?"}, {"type": "text", "text": DESK, "hyperbridge": "context"}]
+    script = Script([ending("Fine."), ending("Fine.")])
+    async with gateway(script, tmp_path, ", scenes: hyper") as client:
+        await chat(client, [{"role": "user", "content": parts}])
+        await chat(client, [{"role": "user", "content": parts}], logprobs=True)
+    told = [each["messages"][0]["content"] for each in script.asked]
+    assert told == [
+        [parts[0], {"type": "text", "text": "<|Δ14|>"}],
+        [parts[0], {"type": "text", "text": DESK}],
+    ]
+
+
 async def test_a_dry_run_shows_what_a_call_would_send(tmp_path):
     async with gateway(Script([]), tmp_path, ", scenes: hyper") as client:
         shown = (await client.post("/v1/scenes/encode", json={"model": "own", "messages": ASKED})).json()

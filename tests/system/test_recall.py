@@ -15,7 +15,6 @@ import pytest
 
 from scenes.recollected import BEGIN
 from tests.support.gateway import gateway_of
-from tests.support.postgres import postgresql
 from tests.support.raw import answering, raw_server, read_request
 from tests.support.waiting import answered
 
@@ -30,19 +29,6 @@ TURNS = [
     {"role": "user", "agent": "Bo", "text": "My cat sleeps all day on the radiator.", "context": "b"},
 ]
 ASKED = {"role": "user", "content": "When does the ferry leave?"}
-
-
-@pytest.fixture(scope="module")
-def database() -> Any:
-    with postgresql() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return "sqlite:///memory.db"
-    return str(request.getfixturevalue("database").database())
 
 
 @asynccontextmanager
@@ -381,6 +367,24 @@ async def test_a_query_of_postgresql_gives_passages_and_changes_nothing(upstream
     assert answer.headers["x-hyperbridge-recalled"] == "docs=1; failed=bad"
     assert await connection.fetchval("SELECT count(*) FROM docs") == 1
     await connection.close()
+
+
+async def test_a_short_lived_key_has_no_memory_and_recalls_from_outside_as_others_do(
+    upstream, tmp_path, store
+):
+    async with (
+        raw_server(answering(found("Refunds take ten days."), found("Another passage."))) as port,
+        gateway(upstream, tmp_path, store, retriever(port)) as client,
+    ):
+        made = await client.post("/v1/keys/ephemeral", json={"expires_in_seconds": 600})
+        assert made.status_code == 200, made.text
+        client.headers["authorization"] = f"Bearer {made.json()['key']}"
+        refused = await chat(client, [ASKED], "memory")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "memory_not_allowed")
+        assert (await chat(client, [ASKED], "faq")).headers["x-hyperbridge-recalled"] == "faq=1"
+        said = [ASKED, {"role": "assistant", "content": "Ten."}, {"role": "user", "content": "Thanks."}]
+        assert (await chat(client, said, "faq")).headers["x-hyperbridge-recalled"] == "faq=1; kept=1"
+        assert "Refunds take ten days." in sent(upstream)[0]["content"]
 
 
 async def test_neither_question_nor_passage_is_in_the_log(upstream, tmp_path):

@@ -9,7 +9,6 @@ import pytest
 
 from app.config import ConfigError
 from tests.support.gateway import Served, gateway_of
-from tests.support.postgres import postgresql
 from tests.support.process import ROOT, run
 from tests.support.static_vectors import VECTORS
 
@@ -20,19 +19,6 @@ TURNS = [
     {"role": "user", "text": "The lawyer wants a copy of the contract.", "context": "c"},
 ]
 ASKED = "When does our ship leave the harbour?"
-
-
-@pytest.fixture(scope="module")
-def database() -> Any:
-    with postgresql() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return "sqlite:///memory.db"
-    return str(request.getfixturevalue("database").database())
 
 
 def gateway(

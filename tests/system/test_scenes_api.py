@@ -14,7 +14,6 @@ import pytest
 from app.memory.wanted import MOST_CHARACTERS
 from scenes.scene import Scene, read
 from tests.support.gateway import Served, gateway_of, twin_configuration
-from tests.support.postgres import postgresql
 from tests.support.waiting import answered, eventually
 
 ALICE, BOB = "hb-alice-0001", "hb-bob-00002"
@@ -40,21 +39,6 @@ KEYS = "keys:\n" + listed("alice", ALICE) + listed("bob", BOB)
 
 def of(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
-
-
-@pytest.fixture(scope="module")
-def database() -> Any:
-    """A PostgreSQL for all tests of this module."""
-    with postgresql() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        return "sqlite:///memory.db"
-    running = request.getfixturevalue("database")
-    return str(running.database())
 
 
 @pytest.fixture
