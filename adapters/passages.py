@@ -58,7 +58,7 @@ class HttpPassages:
             raise Unanswered("answered with no passages") from None
 
     def _headers(self, call: Call) -> dict[str, str]:
-        own = {"content-type": "application/json", "x-request-id": call.id}
+        own = {"content-type": "application/json", "accept-encoding": "identity", "x-request-id": call.id}
         if self.api_key is not None:
             own["authorization"] = f"Bearer {self.api_key.get_secret_value()}"
         return own
@@ -67,7 +67,7 @@ class HttpPassages:
 async def _read(answer: httpx.Response) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    async for piece in answer.aiter_bytes():
+    async for piece in answer.aiter_raw():  # what was packed all the same is no JSON
         size += len(piece)
         if size > MOST_BYTES:
             raise Unanswered(f"answered with more than {MOST_BYTES} bytes")

@@ -19,7 +19,7 @@ from app.codebooks import NOTHING, Codebooks, Held
 from app.codecs.focusing import focused, is_marked, unmarked
 from app.codecs.hyper import Hyper
 from app.codecs.identity import Identity
-from app.codecs.refusing import Wanted, is_json, obstacle
+from app.codecs.refusing import Wanted, choices, is_json, obstacle
 from app.codecs.scenes import Scenes, Shortened
 from app.codecs.turns import Again, said_again
 from app.codecs.undoing import Undoing
@@ -134,7 +134,7 @@ class Encoding:
             return Encoded(plain, self._hyper.reading(_IDENTITY, call.operation, route, request))
         said = await self._tried(_Asked(call, route, request, layer, begins=True))
         wanted = Wanted(request.members, route.defaults)
-        undoing = Undoing(said.phrases, is_json(wanted)) if said.phrases else None
+        undoing = Undoing(said.phrases, is_json(wanted), choices=choices(wanted)) if said.phrases else None
         told = Accounting(said.saving, call.operation.dialect, undoing)
         decoder = self._hyper.reading(told, call.operation, route, request)
         return Encoded(said.request, decoder, said.saving)

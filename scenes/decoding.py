@@ -12,13 +12,25 @@ JSON the escape after it, too. One decoder reads one stream: one choice's conten
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from scenes.codebook.codes import CODE, SIGIL
 
-_LONGEST_CODE = 9
-_OPEN = re.compile(r"§[a-z]{0,8}\Z")
-"""What may become a code, or may be none yet: a letter may follow it."""
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What stands for phrases in a text: each has the `sign`, and is found whole; `beginning` finds what may become one at the end
+    of a piece, or may be none yet, and has at most `longest` characters.
+    """
+
+    sign: str
+    whole: re.Pattern[str]
+    beginning: re.Pattern[str]
+    longest: int
+
+
+CODES = Marks(SIGIL, CODE, re.compile(r"§[a-z]{0,8}\Z"), 9)
 
 
 class Stream(Protocol):
@@ -31,6 +43,10 @@ class Stream(Protocol):
     @property
     def holds(self) -> bool:
         """Whether something is held back."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether each piece must be fed, also one without a code: where that is JSON, or may become some."""
 
     def cut(self) -> str:
         """What is certain of it where the stream broke: the phrase of a whole code, no half of one."""
@@ -84,21 +100,22 @@ class Decoder:
     Where the text is JSON all the same, phrases in its strings are escaped, so that it stays JSON.
     """
 
-    def __init__(self, phrases: Mapping[str, str]) -> None:
+    def __init__(self, phrases: Mapping[str, str], marks: Marks = CODES) -> None:
         """`phrases`: of each code, its sigil included."""
         self._phrases = phrases
+        self._marks = marks
         self._held = ""
         self._strings = Strings()
         self.decoded = 0
         self.unknown = 0
 
     def feed(self, text: str) -> str:
-        if not self._held and SIGIL not in text:
+        if not self._held and self._marks.sign not in text:
             if self._strings.follows:
                 self._strings.read(text)
             return text
         text = self._held + text
-        still_open = _OPEN.search(text, max(0, len(text) - _LONGEST_CODE))
+        still_open = self._marks.beginning.search(text, max(0, len(text) - self._marks.longest))
         self._held = text[still_open.start() :] if still_open else ""
         return self._undone(text[: len(text) - len(self._held)])
 
@@ -106,6 +123,11 @@ class Decoder:
     def holds(self) -> bool:
         """Whether something is held back."""
         return bool(self._held)
+
+    @property
+    def follows(self) -> bool:
+        """Whether each piece must be fed, also one without a code: the text is JSON, or may become some."""
+        return self._strings.follows
 
     def flush(self) -> str:
         held, self._held = self._held, ""
@@ -120,7 +142,7 @@ class Decoder:
     def _undone(self, text: str) -> str:
         pieces: list[str] = []
         at = 0
-        for code in CODE.finditer(text):
+        for code in self._marks.whole.finditer(text):
             between = text[at : code.start()]
             self._strings.read(between)
             self._strings.meet_code()
@@ -155,6 +177,11 @@ class JsonDecoder:
 
     def feed(self, text: str) -> str:
         return self._read(text, is_last=False)
+
+    @property
+    def follows(self) -> bool:
+        """Always: what is a string and what is none is known by all that came before."""
+        return True
 
     @property
     def holds(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.codecs.focusing import unmarked
 from app.codecs.places import spliced, spoken, text_of
-from app.codecs.refusing import Wanted, is_json
+from app.codecs.refusing import Wanted, choices, is_json
 from app.codecs.turns import Again
 from app.codecs.undoing import HYPERTOKENS, Undoing
 from app.codecs.undone import Undone
@@ -65,7 +65,7 @@ class Hyper:
         if book is None or operation.dialect != "chat":
             return decoder
         wanted = Wanted(request.members, route.defaults)
-        return InWords(decoder, Undoing(book.phrases, is_json(wanted), HYPERTOKENS))
+        return InWords(decoder, Undoing(book.phrases, is_json(wanted), HYPERTOKENS, choices(wanted)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,12 @@ class Wanted:
         return self.members.raw(name) if self.members.has(name) else self.defaults.get(name)
 
 
+def choices(wanted: Wanted) -> int:
+    """How many answers are wanted."""
+    raw = wanted.raw("n") or b"1"
+    return int(raw) if raw.isdigit() and len(raw) < 4 else 1
+
+
 def _is_prefill(wanted: Wanted) -> bool:
     """The assistant's own words end the prompt: the answer goes on within them."""
     raw = wanted.raw("messages") or b""

@@ -12,7 +12,7 @@ from app import sse
 from app.codecs.telling import Place, add, tells, texts
 from scenes.codebook.codes import SIGIL
 from scenes.decoding import Decoder, JsonDecoder, Stream
-from scenes.surfaces import SurfaceDecoder, json_decoder
+from scenes.surfaces import decoder
 
 _CALLS = (b'"tool_calls"', b'"function_call"')
 
@@ -32,16 +32,19 @@ class Tongue:
 
 
 CODES = Tongue((SIGIL.encode(), rb"\u00a7", rb"\u00A7"), Decoder, JsonDecoder)
-HYPERTOKENS = Tongue((b"<", rb"\u003c", rb"\u003C"), SurfaceDecoder, json_decoder)
+HYPERTOKENS = Tongue((b"<", rb"\u003c", rb"\u003C"), decoder, decoder)
 
 
 @dataclass(slots=True)
 class Undoing:
-    """Undoes the codes of one answer, or its hypertokens. `is_json` says that its content is one JSON document."""
+    """Undoes the codes of one answer, or its hypertokens. `is_json` says that its content is one JSON document, `choices` how many
+    it has.
+    """
 
     phrases: Mapping[str, str]
     is_json: bool
     tongue: Tongue = CODES
+    choices: int = 1
     _streams: dict[tuple[int, Place], Stream] = field(default_factory=dict)
     _last: dict[str, Any] = field(default_factory=dict)
     """The last chunk: what a late one is called like."""
@@ -78,7 +81,12 @@ class Undoing:
     def _passes(self, events: bytes) -> bool:
         if self.is_json or self._has_sign(events) or any(each in events for each in _CALLS):
             return False
-        return not any(stream.holds for stream in self._streams.values())
+        return self._is_plain() and not any(stream.holds for stream in self._streams.values())
+
+    def _is_plain(self) -> bool:
+        """Whether every choice has begun to say something, and that is no JSON."""
+        said = [stream for (_, place), stream in self._streams.items() if place.name == "content"]
+        return len(said) >= self.choices and not any(stream.follows for stream in said)
 
     def _has_sign(self, data: bytes) -> bool:
         return any(sign in data for sign in self.tongue.signs)

@@ -164,7 +164,9 @@ async def _restore(connection: AsyncConnection, numbered: Sequence[tuple[int, Re
         wanted = select(SUPERSESSIONS.c.number, SUPERSESSIONS.c.id, SCENES.c.line)
         wanted = wanted.join(SCENES, SCENES.c.number == SUPERSESSIONS.c.number).where(mine)
         for number, other, line in (await connection.execute(wanted)).all():
-            if TRUST.index(read(line).trust) < TRUST.index(trusts[other]):
+            with suppress(Malformed):
+                if TRUST.index(read(line).trust) >= TRUST.index(trusts[other]):
+                    continue
                 row = (SUPERSESSIONS.c.number == number) & (SUPERSESSIONS.c.id == other)
                 await connection.execute(delete(SUPERSESSIONS).where(row))
 

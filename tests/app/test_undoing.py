@@ -50,6 +50,28 @@ def test_codes_become_phrases_and_what_only_looks_like_one_stays():
     assert offline("§door, §ab; §doors §zz") == f"{PHRASES['§door']}, {PHRASES['§ab']}; §doors §zz"
 
 
+@pytest.mark.parametrize("begun", ["", "```json\n"])
+def test_json_that_nobody_asked_for_stays_json_in_a_stream(begun: str):
+    text = begun + '{"a": "it says §door", "b": ["§ab", "x"]}'
+    events = [*(chunk({"content": piece}) for piece in text), chunk({}, "stop")]
+    said = told(
+        streamed(Undoing(PHRASES, is_json=False), [chunk({"role": "assistant", "content": ""}), *events])
+    )
+    assert json.loads(said.removeprefix(begun)) == {
+        "a": f"it says {PHRASES['§door']}",
+        "b": [PHRASES["§ab"], "x"],
+    }
+    assert said == offline(text)
+
+
+def test_of_several_choices_each_may_be_json_whichever_begins_later():
+    events = [chunk({"content": "It says §ab."}), chunk({"content": ' And "§door".'})]
+    later = [chunk({"content": piece}, index=1) for piece in ('{"a": "', "§door", '"}')]
+    done = streamed(Undoing(PHRASES, is_json=False, choices=2), [*events, *later])
+    assert told(done) == f'It says {PHRASES["§ab"]}. And "{PHRASES["§door"]}".'
+    assert json.loads(told(done, index=1)) == {"a": PHRASES["§door"]}
+
+
 def test_an_answer_without_a_code_stays_byte_for_byte():
     undoing = Undoing(PHRASES, is_json=False)
     body = b'{ "choices": [ {"message" : {"content":"plain"}} ] }'

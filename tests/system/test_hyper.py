@@ -145,6 +145,13 @@ async def test_arguments_of_calls_stay_json(tmp_path):
     assert json.loads(arguments) == {"text": DOOR}
 
 
+async def test_an_answer_that_is_json_stays_json_though_nobody_asked_for_it(tmp_path):
+    answer = [event({"content": each}) for each in ("{", '"text": ', '"', "<|Δ145|>", '"}')]
+    script = Script([[*answer, event({}, "stop") + "data: [DONE]\n\n"]])
+    async with gateway(script, tmp_path, ", scenes: hyper") as client:
+        assert json.loads(told((await chat(client)).text)) == {"text": DOOR}
+
+
 async def test_a_call_that_asks_for_log_probabilities_is_asked_in_words_and_told_why(tmp_path):
     script = Script([ending("Fine.")])
     async with gateway(script, tmp_path, ", scenes: hyper") as client:
