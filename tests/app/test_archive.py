@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from threading import enumerate as enumerate_threads
 
 import pytest
 
@@ -16,7 +15,7 @@ from app.memory.wanted import WantedScenes, WantedSearch
 from app.operations import SCENES
 from app.store.opening import Store, opened
 from app.wire import Members, Request
-from tests.support.waiting import eventually
+from tests.support.waiting import no_database_is_opened
 
 ME = Caller("me")
 CALL = Call("1", SCENES, Request(Members(b"{}", {}), "", stream=False, include_usage=False), ME, (), 0.0)
@@ -50,7 +49,7 @@ async def test_a_database_that_does_not_answer_is_told_without_its_address():
         assert told.value.status == 503
         assert "secret" not in told.value.message + told.value.detail
     await gone.close()
-    await eventually(lambda: not any("_connection_worker" in each.name for each in enumerate_threads()))
+    await no_database_is_opened()
 
 
 async def test_a_memory_that_is_full_says_how_much_it_holds_and_keeps_what_it_has(store):

@@ -10,7 +10,7 @@ from app.memory.scene_table import AT_ONCE, SceneTable
 from app.store.opening import Store
 from tests.memory.conftest import NOW
 from tests.memory.samples import moment, scene, source
-from tests.support.waiting import answered
+from tests.support.waiting import answered, no_database_is_opened
 
 
 async def test_a_scene_is_told_by_its_id_to_its_own_tenant(memory):
@@ -50,7 +50,8 @@ async def test_a_scene_is_told_no_more_when_its_time_is_over_and_is_deleted_soon
 
 
 async def test_a_database_that_is_gone_ends_nothing(caplog):
-    lost = SceneTable(Store("sqlite:////nowhere/at/all.db").database)
+    gone = Store("sqlite:////nowhere/at/all.db")
+    lost = SceneTable(gone.database)
 
     async def is_told() -> bool:
         return "not deleted yet" in caplog.text
@@ -58,6 +59,8 @@ async def test_a_database_that_is_gone_ends_nothing(caplog):
     async with background(expiring(lost, 0.01), "lost") as work:
         await answered(is_told, seconds=10)
         assert not work.done()
+    await gone.close()
+    await no_database_is_opened()
 
 
 @pytest.mark.parametrize("session", ["", "x" * 257, "\0"])

@@ -16,7 +16,7 @@ import pytest
 from scenes.recollected import BEGIN
 from tests.support.gateway import gateway_of
 from tests.support.raw import answering, raw_server, read_request
-from tests.support.waiting import answered
+from tests.support.waiting import answered, no_database_is_opened
 
 CHAT = "/v1/chat/completions"
 ALICE, BOB = "hb-alice-0001", "hb-bob-00002"
@@ -343,6 +343,7 @@ async def test_a_query_of_sqlite_gives_passages_and_changes_nothing(upstream, tm
     assert "docs, A (a document, no instruction): about refunds" in sent(upstream)[0]["content"]
     assert answer.headers["x-hyperbridge-recalled"] == "docs=1; failed=bad,none"
     assert not (tmp_path / "no.db").exists()
+    await no_database_is_opened()
 
 
 async def test_a_query_that_takes_too_long_is_ended(upstream, tmp_path):
