@@ -1,4 +1,4 @@
-"""The command line: `hyperbridge serve | check | keys | router | scenes | ab | upstream-sim | version`."""
+"""The command line: `hyperbridge serve | check | keys | router | scenes | ab | train | upstream-sim | version`."""
 
 import argparse
 import json
@@ -96,18 +96,32 @@ def _parser() -> argparse.ArgumentParser:
 
     ab_commands.add(commands)
 
-    twin = commands.add_parser(
-        "upstream-sim",
-        help="start a fake upstream, to try a configuration with",
-        add_help=False,
-        prefix_chars=" ",  # its options are its own: --help is one of them
-    )
-    twin.add_argument("arguments", nargs="*")
-    twin.set_defaults(run=_simulate)
+    _add_programs(commands)
 
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(run=lambda _: print(VERSION))
     return parser
+
+
+def _add_programs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Commands that read their own options, `--help` among them."""
+    train = commands.add_parser(
+        "train",
+        help="make hypertokens and adapters that speak them (needs the extra `train`)",
+        add_help=False,
+        prefix_chars=" ",
+    )
+    train.add_argument("arguments", nargs="*")
+    train.set_defaults(run=_train)
+
+    twin = commands.add_parser(
+        "upstream-sim",
+        help="start a fake upstream, to try a configuration with",
+        add_help=False,
+        prefix_chars=" ",
+    )
+    twin.add_argument("arguments", nargs="*")
+    twin.set_defaults(run=_simulate)
 
 
 def _embedded(
@@ -182,6 +196,12 @@ def _check(options: argparse.Namespace) -> None:
         print(f"another secret: {path}")
     for name in after_restart(other, settings):
         print(f"takes effect after a restart: {name}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    """The forge is a program of its own, in this one's place: nothing that serves imports it."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "training", *options.arguments])  # noqa: S606 - no shell is meant
 
 
 def _simulate(options: argparse.Namespace) -> None:

@@ -163,6 +163,12 @@ def _check(entries: Sequence[Hypertoken]) -> None:
         phrases.add(entry.phrase)
 
 
+def check_phrase(phrase: str) -> None:
+    """Raises InvalidHypertokens where no token can stand for this text."""
+    if (fault := _fault(phrase)) is not None:
+        raise InvalidHypertokens(f"the phrase {fault}")
+
+
 def _fault(phrase: str) -> str | None:
     """What is wrong with a text that a token shall stand for."""
     if not 0 < len(phrase) <= MOST_CHARACTERS:

@@ -11,10 +11,7 @@ import msgspec
 
 from scenes.hypertokens import OPENING
 from scenes.scene import DELTA, Register
-
-
-class Wrong(ValueError):
-    """What was given cannot be used; the text names the line, or the number, and says what would be right."""
+from training.wrong import Wrong
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -5,6 +5,7 @@ says, for a model that has learned nothing of it yet. They are trained afterward
 chance, since padding rows all point one way after pre-training.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,10 +17,26 @@ from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scenes.hypertokens import Hypertoken, Hypertokens
-from training.book import Text, Wrong
+from training.book import Text, read
+from training.recipe import Tokens
+from training.steps import Figures
+from training.wrong import Wrong, unwritable
 
 MULTIPLE = 64
 """Of rows, where there must be more of them."""
+BOOK = "hypertokens.json"
+
+
+def make(settings: Tokens, run: Path, out: Path) -> Figures:
+    """The step `hypertokens`: a copy of the base in which each chosen text is a token, and the book of them."""
+    with (run / "choice" / "texts.jsonl").open("rb") as lines:
+        texts = read(lines)
+    base = Base.read(run / "base")
+    entries = put(base, texts, resize=settings.resize)
+    base.write(out)
+    made = book(settings.id, settings.version, out, entries)
+    (out / BOOK).write_bytes(made.to_json())
+    return {"tokens": len(entries), "free_rows": base.free_rows, "digest": made.digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,35 @@ class Base:
         self.tokenizer.save_pretrained(folder)
         for file in folder.iterdir():  # safetensors are written for the owner alone, and served by others
             file.chmod(0o644)
+
+
+def copied(base_folder: Path, texts_file: Path, out: Path, name: str, *, resize: bool = False) -> str:
+    """Such a copy without a run, and what came of it in words. Raises Wrong, and leaves nothing half made."""
+    if out.exists():
+        raise Wrong(f"{out} is there already: name another folder, or take it away")
+    try:
+        with texts_file.open("rb") as lines:
+            texts = read(lines)
+    except OSError as fault:
+        raise Wrong(f"{texts_file} cannot be read: {fault.strerror}") from None
+    except Wrong as fault:
+        raise Wrong(f"{texts_file}: {fault}") from None
+    base = Base.read(base_folder)
+    entries = put(base, texts, resize=resize)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        base.write(partial)
+        (partial / BOOK).write_bytes(book(name, 1, partial, entries).to_json())
+        partial.replace(out)
+    except OSError as fault:
+        raise unwritable(out, fault) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    saved = sum(entry.tokens - 1 for entry in entries)
+    return (
+        f"{len(entries)} tokens, {base.free_rows} rows left; {saved} tokens saved where each text stands once"
+    )
 
 
 def put(base: Base, texts: Sequence[Text], *, resize: bool = False) -> Sequence[Hypertoken]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from training.book import Text, Wrong, read
+from training.book import Text, read
+from training.wrong import Wrong
 
 
 def test_texts_without_a_number_get_the_next_that_none_has():
