@@ -10,11 +10,10 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/hyperbridge
 COPY requirements/ requirements/
 RUN pip --python /opt/hyperbridge install --no-cache-dir --require-hashes -r requirements/gateway.txt
-# The extra's package needs no other; its line and its hashes stand in the lock of the development tools.
+# The extra's package needs no other.
 RUN case "$EXTRA" in \
     "") ;; \
-    embedded) awk '/^[^ #]/ { wanted = /^xllamacpp==/ } wanted' requirements/dev.txt >requirements/embedded.txt \
-        && pip --python /opt/hyperbridge install --no-cache-dir --require-hashes -r requirements/embedded.txt ;; \
+    embedded) pip --python /opt/hyperbridge install --no-cache-dir --require-hashes -r requirements/embedded.txt ;; \
     *) echo "EXTRA may be: embedded" >&2; exit 1 ;; \
     esac
 COPY pyproject.toml README.md ./

@@ -6,15 +6,21 @@ CONFIG ?= hyperbridge.yaml
 PROCESSES ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
+FORGE := .venv-train/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" --quiet
+
+# torch is left out: its builds differ by machine. Asked for macOS, the resolver finds none of CUDA's libraries for it.
+LOCK_FORGE := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile pyproject.toml --python-platform aarch64-apple-darwin \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --custom-compile-command "make lock" \
+	--quiet --extra train --extra ray --extra embedded --group build --group forge
 
 # Without bytecode that is kept, each process of the tests compiles for thirteen seconds before it begins.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vllm check fix bench chaos tokenizers vectors lock clean
+.PHONY: help run test test-forge test-vllm demo-model check fix bench chaos tokenizers vectors lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +31,16 @@ run: $(VENV)/gateway ## start the gateway (PORT=8000, CONFIG=hyperbridge.yaml)
 test: $(VENV)/dev .tokenizers/complete .vectors/complete ## run the whole test suite, against real parts (PROCESSES=2 for two at a time)
 	@sh tests/packages.sh
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	@$(if $(ARGS),,$(MAKE) --no-print-directory test-forge)
+
+test-forge: $(VENV)/dev .tokenizers/complete .vectors/complete ## run the tests of the forge, in the environment that has torch (builds it once)
+	@PYTHON=$(PYTHON) sh tests/forge/environment.sh
+	$(FORGE)/python -m pytest tests/forge $(ARGS)
+
+demo-model: ## make the demo model anew, from nothing, into models/desk (a quarter of an hour on two cores)
+	@PYTHON=$(PYTHON) sh tests/forge/environment.sh
+	$(FORGE)/python -m training run training/desk.yaml
+	$(FORGE)/python -m training publish training/desk.yaml --into models/desk
 
 test-vllm: $(VENV)/dev ## run the vLLM suite against a real vLLM on the CPU (builds its own environment once)
 	@sh tests/packages.sh
@@ -54,6 +70,8 @@ vectors: .vectors/complete ## fetch vectors of tokens into .vectors, to find sce
 lock: $(VENV)/dev ## choose versions anew and write them down with their hashes
 	$(LOCK) --upgrade --group build --output-file requirements/gateway.txt
 	$(LOCK) --upgrade --group build --group dev --extra embedded --constraints requirements/gateway.txt --output-file requirements/dev.txt
+	awk '/^[^ #]/ { wanted = /^xllamacpp==/ } wanted' requirements/dev.txt >requirements/embedded.txt
+	$(LOCK_FORGE) --upgrade --constraints requirements/dev.txt --output-file requirements/train.txt
 
 clean: ## remove what was built here
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tokenizers .vectors *.egg-info
@@ -77,9 +95,9 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 # pip's own output stays away unless something fails; a stamp is newer than what it was made from.
-$(VENV)/gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
-	@echo "Installing what the gateway needs (requirements/gateway.txt) ..."
-	@$(PIP) -r requirements/gateway.txt
+$(VENV)/gateway: requirements/gateway.txt requirements/embedded.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what the gateway needs (requirements/gateway.txt, and llama.cpp for the small model) ..."
+	@$(PIP) -r requirements/gateway.txt -r requirements/embedded.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ def main() -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which misses kernels that few have
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     options = _parser().parse_args()
     try:
         options.do(options)
@@ -85,6 +89,9 @@ def _add_registering(publish: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=Path("hyperbridge.yaml"), help="that configuration (hyperbridge.yaml)"
     )
     publish.add_argument(
+        "--into", type=Path, metavar="FOLDER", help="copy what is published there, in place of what is there"
+    )
+    publish.add_argument(
         "--as", dest="name", metavar="NAME", help="what the gateway calls it (the recipe's name)"
     )
 
@@ -135,11 +142,18 @@ def _run(options: argparse.Namespace) -> None:
         run.only(options.only, dry=options.dry_run)
     else:
         run.make(options.last, dry=options.dry_run)
-    if getattr(options, "to", None) == "local" and not options.dry_run:
-        from training.registering import register  # noqa: PLC0415
+    if options.only == "publish" and not options.dry_run:
+        _hand_on(options, folder / "publish", options.name or recipe.name)
 
-        names = register(folder / "publish", options.name or recipe.name, options.config)
-        print(f"{options.config}: the gateway has {', '.join(names)}")
+
+def _hand_on(options: argparse.Namespace, published: Path, name: str) -> None:
+    from training.registering import copied, register  # noqa: PLC0415
+
+    if options.into is not None:
+        published = copied(published, options.into)
+        print(f"{options.into}: what was published")
+    if options.to == "local":
+        print(f"{options.config}: the gateway has {', '.join(register(published, name, options.config))}")
 
 
 def _folder(options: argparse.Namespace, recipe: Recipe) -> Path:

@@ -53,10 +53,12 @@ def make(recipe: Recipe, run: Path, out: Path, progress: Progress) -> Figures:
     tokenizer = AutoTokenizer.from_pretrained(run / "hypertokens")
     examples = _examples(recipe, run, Examples(tokenizer, book, settings.mode))
     student = Student.of(settings, run / "hypertokens", book, accelerator)
-    opinions = student.opinions(settings.top, out, progress, examples)
+    with accelerator.main_process_first():  # which writes what the others read then
+        opinions = student.opinions(settings.top, out, progress, examples)
     lessons = {name: Lessons.of(name, own, opinions[name]) for name, own in examples.items()}
     learning = Learning(settings, recipe.seed, student, Meant.of(book, tokenizer), accelerator)
     figures = learning.run(lessons, out, progress)
+    accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         student.save(out)
         (out / Checkpoint.NAME).unlink(missing_ok=True)
@@ -150,7 +152,9 @@ class Learning:
         curve = Curve(out / "curve.csv", ("step", "loss", "kl", "validation_kl"))
         first, more = checkpoint.restored()
         best = Best(more)
-        curve.cut(first)
+        leads = self._accelerator.is_main_process
+        if leads:
+            curve.cut(first)
         with progress.bar("lora", settings.steps, "step") as bar:
             bar.update(first)
             for step in range(first, settings.steps):
@@ -159,15 +163,21 @@ class Learning:
                 bar.set_postfix_str(f"kl {kl:.4f}")
                 if (step + 1) % settings.validate_every == 0 or step + 1 == settings.steps:
                     validation = self._validated(lessons)
-                    curve.add(step + 1, loss, kl, validation)
+                    if leads:
+                        curve.add(step + 1, loss, kl, validation)
                     if best.see(step + 1, validation, self._learning) >= settings.patience:
                         break
-                if (step + 1) % settings.checkpoint_every == 0 and self._accelerator.is_main_process:
+                if leads and (step + 1) % settings.checkpoint_every == 0:
                     checkpoint.save(step + 1, best.state())
         best.restore(self._learning)
+        if leads:
+            self._plot(curve, out)
+        return {"steps": best.step, "validation_kl": best.value}
+
+    @staticmethod
+    def _plot(curve: Curve, out: Path) -> None:
         title = "Divergence from the teacher, in nats a token (validation)"
         curve.plot(out / "curve.svg", "validation_kl", title)
-        return {"steps": best.step, "validation_kl": best.value}
 
     def _step(self, step: int, lessons: Mapping[str, Lessons]) -> tuple[float, float]:
         """The adapters take turns; the rates fall to nothing, after a short rise."""

@@ -5,6 +5,7 @@ before it takes the old one's place; a gateway that runs takes it up by itself.
 """
 
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,9 +14,26 @@ from scenes.hypertokens import Hypertokens, InvalidHypertokens
 from training import adapter
 from training.publishing import BASE, GGUF, LORAS
 from training.rows import BOOK
-from training.wrong import Wrong
+from training.steps import MANIFEST
+from training.wrong import Wrong, unwritable
 
 Lines = Sequence[str]
+
+
+def copied(published: Path, folder: Path) -> Path:
+    """A copy in the place of what is in the folder, which keeps its old content until the copy is whole. Raises Wrong."""
+    beside, old = (folder.with_name(f".{folder.name}.{name}") for name in ("new", "old"))
+    try:
+        for each in (beside, old):
+            shutil.rmtree(each, ignore_errors=True)
+        shutil.copytree(published, beside, ignore=shutil.ignore_patterns(MANIFEST))
+        if folder.exists():
+            folder.replace(old)
+        beside.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as fault:
+        raise unwritable(folder, fault) from None
+    return folder
 
 
 def register(published: Path, name: str, file: Path) -> Sequence[str]:

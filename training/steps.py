@@ -7,6 +7,7 @@ fingerprint is left as it is; what is found half made is gone on with where its 
 its name when everything in it is there, so a process that is killed leaves a `.partial` and nothing else.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Literal
 
 import msgspec
@@ -23,6 +24,7 @@ from training.wrong import Wrong, unwritable
 
 MANIFEST = "step.json"
 _FINGERPRINT = "fingerprint"
+_FOLLOW_SECONDS = 120.0
 
 Figures = Mapping[str, Any]
 """What a step counted, by name, for its manifest and for people."""
@@ -132,6 +134,9 @@ class Run:
         return self.folder / f"{name}.partial"
 
     def _make(self, step: Step) -> None:
+        if not _leads():
+            self._follow(step)
+            return
         self._told(f"{step.name}: {'goes on' if self._begun(step.name) else step.plan}")
         began = perf_counter()
         partial = self._partial(step.name)
@@ -148,6 +153,17 @@ class Run:
             raise unwritable(self.folder / step.name, fault) from None
         counted = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in figures.items())
         self._told(f"{step.name}: done in {perf_counter() - began:.1f} s{': ' if counted else ''}{counted}")
+
+    def _follow(self, step: Step) -> None:
+        """Helps the process that leads, in the folder that it has begun."""
+        until = perf_counter() + _FOLLOW_SECONDS
+        while not self._begun(step.name):
+            if perf_counter() > until:
+                raise Wrong(
+                    f"{step.name}: the process that leads has not begun it after {_FOLLOW_SECONDS:.0f} s"
+                )
+            sleep(0.1)
+        step.make(self._partial(step.name))
 
     def _finish(self, step: Step, partial: Path, fingerprint: str, figures: Figures, seconds: float) -> None:
         outputs = {str(path.relative_to(partial)): _hash(path) for path in _files(partial)}
@@ -195,6 +211,11 @@ _STATES: Mapping[State, str] = {
 def _told(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def _leads() -> bool:
+    """Whether this is the only process, or the first of several that `accelerate launch` or torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def read_manifest(folder: Path) -> Manifest | None:

@@ -19,7 +19,7 @@ def test_both_languages_all_kinds_and_tasks_come():
     made = [*documents(2000, 1)]
     assert set(Counter(each.language for each in made)) == {"en", "ru"}
     assert set(Counter(each.kind for each in made)) == {"dialogue", "report", "verse"}
-    assert set(Counter(each.task for each in made)) == {"risk", "ideas", ""}
+    assert set(Counter(each.task for each in made)) == {"risk", "ideas", "trade", ""}
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

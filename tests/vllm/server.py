@@ -48,13 +48,13 @@ def make_models(folder: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Generator[Server]:
-    """Start vLLM on the models of this folder; leaving the block stops it."""
+def running(folder: Path, *options: str | Path) -> Generator[Server]:
+    """Start vLLM on the models of this folder, or as the options say; leaving the block stops it. Its log goes to the folder."""
     port = _free_port()
     log = folder / "vllm.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            _command(folder, port),
+            [*_started(port), *(map(str, options) if options else _options(folder))],
             env=os.environ | ENVIRONMENT,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -68,21 +68,27 @@ def running(folder: Path) -> Generator[Server]:
         _stop(process)
 
 
-def _command(folder: Path, port: int) -> list[str]:
-    loras = [f"{name}={folder / name}" for name in LISTED_ADAPTERS]
+def _started(port: int) -> list[str]:
     # `vllm serve` looks for a distribution of that name, and the CPU build has another.
     command = f"""
         {PYTHON} -m vllm.entrypoints.openai.api_server --host 127.0.0.1 --port {port}
+        --max-num-seqs 8 --dtype float32 --enforce-eager
+    """
+    return command.split()
+
+
+def _options(folder: Path) -> list[str]:
+    loras = [f"{name}={folder / name}" for name in LISTED_ADAPTERS]
+    options = f"""
         --model {folder / BASE} --served-model-name {BASE}
         --enable-lora --max-loras 3 --max-lora-rank 8 --lora-modules {" ".join(loras)}
         --enable-auto-tool-choice --tool-call-parser hermes --reasoning-parser qwen3
-        --max-num-seqs 8 --dtype float32 --enforce-eager
     """
     # Random weights would go on with blanks for ever wherever JSON allows them.
     structured = '{"backend": "xgrammar", "disable_any_whitespace": true}'
     quick = '{"enable_thinking": false}'
     return [
-        *command.split(),
+        *options.split(),
         "--structured-outputs-config",
         structured,
         "--default-chat-template-kwargs",

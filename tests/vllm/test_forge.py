@@ -31,7 +31,7 @@ print(token)
 
 
 def forged(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [PYTHON, "-m", "training", "hypertokens", *arguments]
+    command = [PYTHON, "-m", "training", "put", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 

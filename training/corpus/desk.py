@@ -21,6 +21,8 @@ Field = Literal["agent", "tension", "context", "archetype"]
 FIELDS: Sequence[Field] = ("agent", "tension", "context", "archetype")
 LICENCE = "Apache-2.0"
 SOURCE = "desk"
+PLAIN = "trade"
+"""The task of dialogues without an instruction, in which the trade is said again: no adapter learns from them."""
 DESK = Path(__file__).with_name("desk.yaml")
 """What is said there."""
 
@@ -119,7 +121,7 @@ def _dialogue(random: Random, language: str, desk: Desk) -> Document:
         messages.append(Message("user", f"{told}\n{ask}" if told else ask))
         messages.append(Message("assistant", answer))
         told = ""
-    return _document("dialogue", language, messages=messages, task=task, group=scene.group)
+    return _document("dialogue", language, messages=messages, task=task or PLAIN, group=scene.group)
 
 
 def _exchange(random: Random, desk: Desk, scene: Scene, task: str) -> tuple[str, str]:
