@@ -21,6 +21,9 @@ from training.corpus.document import Document, Message
 from training.recipe import Mode
 
 
+_FIRST_SHARE = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """Tokens of a prompt and of the answer behind it."""
@@ -59,7 +62,7 @@ class Examples:
         ends = [at for at, message in enumerate(document.messages) if message.role == "assistant" and at > 0]
         if not ends or (turn is not None and turn >= len(ends)):
             return None
-        at = ends[Random(document.id).randrange(len(ends)) if turn is None else turn]
+        at = ends[_drawn(document, len(ends)) if turn is None else turn]
         messages = document.messages[: at + 1]
         teacher = self._template.exchange(messages)
         student = self._template.exchange(self._read(messages))
@@ -104,6 +107,12 @@ class Examples:
     def _cut(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         cut = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         return cut["input_ids"], [(start, end) for start, end in cut["offset_mapping"]]
+
+
+def _drawn(document: Document, count: int) -> int:
+    """The first exchange, in which most of a dialogue's background stands, as often as all the others; the same each time."""
+    random = Random(document.id)
+    return 0 if random.random() < _FIRST_SHARE else random.randrange(count)
 
 
 def _pairs(

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 from time import perf_counter, sleep
@@ -241,10 +242,17 @@ def _files(folder: Path) -> list[Path]:
 
 def _hash(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        found = path.stat()
+        return _digest(path, found.st_size, found.st_mtime_ns)
     except OSError as fault:
         raise Wrong(f"{path} cannot be read: {fault.strerror}") from None
+
+
+@lru_cache(4096)
+def _digest(path: Path, _size: int, _changed: int) -> str:
+    """Read once as long as the file is as it was: it may have gigabytes, and is asked for at every step."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _said(value: Any) -> str:
