@@ -7,6 +7,12 @@ from typing import Any, ClassVar
 import torch
 
 
+def seeded(seed: int) -> None:
+    """What is drawn, and in which order sums are taken, is the same for the same seed: a run that was stopped ends like any other."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+
+
 class Checkpoint:
     """Of the weights that learn, and of their optimizers. Written beside and then renamed: never half."""
 

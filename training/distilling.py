@@ -22,7 +22,7 @@ from transformers import AutoTokenizer
 
 from scenes.hypertokens import Hypertokens
 from scenes.scene import Register
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, seeded
 from training.corpus.making import read
 from training.curves import Curve
 from training.examples import Example, Examples
@@ -44,7 +44,7 @@ _WARM_STEPS = 20
 def make(recipe: Recipe, run: Path, out: Path, progress: Progress) -> Figures:
     """Writes rows.safetensors, an adapter of PEFT's in a folder each, and the curve. Goes on from its own checkpoint."""
     settings = recipe.training
-    torch.manual_seed(recipe.seed)
+    seeded(recipe.seed)
     accelerator = Accelerator(
         mixed_precision="bf16" if settings.bf16 else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],

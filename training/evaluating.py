@@ -4,7 +4,7 @@ Both answer greedily. The teacher reads words and the instruction, by the base a
 measured is in `training.measures`; the gate says whether it may be published, and a report shows it (report.html).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from training.corpus.document import Document
 from training.corpus.making import read
 from training.examples import Example, Examples, Side
 from training.hyper_rows import HyperRows
-from training.measures import Answered, Measured, measured
+from training.measures import Answered, Evaluated, Measured, measured
 from training.progress import Progress
 from training.reader import Reader, asked
 from training.recipe import Evaluation, Recipe
@@ -37,17 +37,6 @@ from training.wrong import Wrong
 ANSWERS = "answers.jsonl"
 EVALUATION = "evaluation.json"
 _BATCH = 32
-
-
-class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
-    """What the step found. `missed` are the bounds that do not hold, in words: with any, nothing is published."""
-
-    schema: str = "hb.evaluation/1"
-    adapters: Sequence[Measured]
-    slices: Sequence[Measured]
-    reversible: float
-    associative: float
-    missed: Sequence[str]
 
 
 def make(recipe: Recipe, run: Path, out: Path, progress: Progress) -> Figures:
@@ -233,9 +222,3 @@ def _divergence(teacher: Tensor, student: Tensor) -> float:
 
 def _loss(logs: Tensor, answer: Sequence[int]) -> float:
     return cross_entropy(logs, torch.tensor(answer, device=logs.device)).item()
-
-
-def read_evaluation(folder: Path) -> Mapping[str, Any]:
-    """What was found, as plain data."""
-    found: Mapping[str, Any] = msgspec.json.decode((folder / EVALUATION).read_bytes())
-    return found

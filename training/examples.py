@@ -20,7 +20,6 @@ from training.chat import Exchange, Template
 from training.corpus.document import Document, Message
 from training.recipe import Mode
 
-
 _FIRST_SHARE = 0.5
 
 

@@ -122,8 +122,9 @@ def _write(
                     register = register_of(scene)
                     files[register].write(write(meanings.put(scene, text_of(scene, texts))) + b"\n")
                     counts[register] += 1
-                for name in texts.keys() - known:
-                    sources.write(msgspec.json.encode(Source(name, texts[name])) + b"\n")
+                for name, text in texts.items():
+                    if name not in known:
+                        sources.write(msgspec.json.encode(Source(name, text)) + b"\n")
                 known |= texts.keys()
     finally:
         for file in files.values():

@@ -3,7 +3,7 @@
 Qwen3 models whose tokenizers cut as Qwen's do; llama.cpp's own converter does others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,3 @@ def _write(writer: Any) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def names(folder: Path) -> Sequence[str]:
-    """The GGUF files in a folder."""
-    return sorted(path.name for path in folder.glob("*.gguf"))

@@ -73,6 +73,17 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     student_perplexity: float
 
 
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """What the step found. `missed` are the bounds that do not hold, in words: with any, nothing is published."""
+
+    schema: str = "hb.evaluation/1"
+    adapters: Sequence[Measured]
+    slices: Sequence[Measured]
+    reversible: float
+    associative: float
+    missed: Sequence[str]
+
+
 def numbers(text: str) -> Sequence[str]:
     """In order: prices, dates, quantities."""
     return _NUMBER.findall(text)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import floor, log10
 
 WIDTH, HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 48, 44
+_PARTS = 4
 _COLOURS = ("#2a78d6", "#c4571a", "#1c8a5a", "#8a4fc7")
 _STYLE = (
     "<style>text{font:12px system-ui,sans-serif;fill:#52514e}.title{font-size:14px;fill:#1c1b19}.grid{stroke:#dddcd8}"
@@ -34,8 +36,8 @@ class Bar:
 def lines_svg(title: str, across: str, lines: Sequence[Line]) -> str:
     """Lines from the least to the most of both axes; the second begins at 0."""
     points = [point for line in lines for point in line.points] or [(0.0, 0.0)]
-    right = max(*(x for x, _ in points), 1e-9)
-    top = max(*(y for _, y in points), 1e-9)
+    right = _rounded(max(*(x for x, _ in points), 1e-9))
+    top = _rounded(max(*(y for _, y in points), 1e-9))
     parts = [*_frame(title, across, right, top)]
     for number, line in enumerate(lines):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -79,14 +81,14 @@ def _svg(title: str, parts: Sequence[str]) -> str:
 
 def _frame(title: str, across: str, right: float | None, top: float) -> Sequence[str]:
     parts = [f'<text class="title" x="{_LEFT}" y="20">{escape(title)}</text>']
-    for part in range(5):
-        value = top * part / 4
+    for part in range(_PARTS + 1):
+        value = top * part / _PARTS
         y = _y(value, top)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>')
         if right is not None:
             parts.append(
-                f'<text x="{_x(right * part / 4, right):.1f}" y="{HEIGHT - 24}" text-anchor="middle">{_number(right * part / 4)}</text>'
+                f'<text x="{_x(right * part / _PARTS, right):.1f}" y="{HEIGHT - 24}" text-anchor="middle">{_number(right * part / _PARTS)}</text>'
             )
     if across:
         parts.append(f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(across)}</text>')
@@ -99,6 +101,13 @@ def _x(value: float, right: float) -> float:
 
 def _y(value: float, top: float) -> float:
     return HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * value / top
+
+
+def _rounded(most: float) -> float:
+    """The end of an axis whose four parts are round numbers."""
+    part = most / _PARTS
+    power = 10.0 ** floor(log10(part))
+    return _PARTS * power * next(each for each in (1, 2, 2.5, 5, 10) if each * power >= part * (1 - 1e-9))
 
 
 def _number(value: float) -> str:

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from training import chat
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, seeded
 from training.corpus.document import Document
 from training.corpus.making import read
 from training.curves import Curve
@@ -37,7 +37,6 @@ _SHORT_SHARE = 0.3
 _POOL = 256
 _SHORTEST = 96
 _VALIDATED = 200
-_CHECKPOINT_STEPS = 200
 _CURVE_STEPS = 20
 
 
@@ -53,7 +52,7 @@ def make(recipe: Recipe, run: Path, out: Path, progress: Progress) -> Figures:
     """Writes a checkpoint of transformers, and the curve. Goes on from the last checkpoint of its own in there."""
     settings = recipe.base.made
     assert settings is not None
-    torch.manual_seed(recipe.seed)
+    seeded(recipe.seed)
     documents, held_out = _divided(recipe, run)
     tokenizer = learned(_texts(documents), settings.shape.vocabulary)
     taught = [taught_of(document, tokenizer) for document in documents]
@@ -148,7 +147,7 @@ class Pupil:
                     curve.add(step, loss, answers)
                     bar.set_postfix_str(f"loss {answers:.3f}")
                 bar.update()
-                if (step + 1) % _CHECKPOINT_STEPS == 0:
+                if (step + 1) % self._settings.checkpoint_every == 0:
                     checkpoint.save(step + 1)
         curve.plot(out / "curve.svg", "answer_loss", "Loss of answers, in nats a token")
 

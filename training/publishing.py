@@ -6,6 +6,7 @@ publish/one_hot/       the same with rows of their own, for the base without the
 publish/gguf/          base.gguf  risk.gguf  ...    for llama.cpp
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ def make(recipe: Recipe, run: Path, out: Path) -> Figures:
     evaluation: dict[str, Any] = msgspec.json.decode((run / "evaluate" / "evaluation.json").read_bytes())
     if evaluation["missed"]:
         raise Wrong("publish: not what the recipe asks for\n  " + "\n  ".join(evaluation["missed"]))
+    for name in (BASE, LORAS, ONE_HOT, GGUF):  # of a process that was killed
+        shutil.rmtree(out / name, ignore_errors=True)
     book = Hypertokens.from_json((run / "hypertokens" / BOOK).read_bytes())
     work = _Work(recipe, run, out, book, evaluation)
     _base(recipe, run, out / BASE, book)

@@ -123,7 +123,8 @@ class Pretraining(Settings):
     steps: Positive = 1200
     batch_tokens: Positive = 4096
     rate: Rate = 0.02
-    embedding_rate: Rate = 3e-3
+    embedding_rate: Rate = 0.01
+    checkpoint_every: Positive = 200
 
 
 class Base(Settings):

@@ -1,11 +1,10 @@
 """The evaluation as one HTML page that needs nothing else: no script, no font, no image from elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
-from typing import Protocol
 
-from training.measures import Answered, Measured, Share
+from training.measures import Answered, Evaluated, Measured, Share
 from training.plot import Bar, bars_svg
 from training.recipe import Recipe
 
@@ -33,26 +32,7 @@ dd { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
 
-class Found(Protocol):
-    """What the page says beside the measures."""
-
-    @property
-    def adapters(self) -> Sequence[Measured]: ...
-
-    @property
-    def slices(self) -> Sequence[Measured]: ...
-
-    @property
-    def reversible(self) -> float: ...
-
-    @property
-    def associative(self) -> float: ...
-
-    @property
-    def missed(self) -> Sequence[str]: ...
-
-
-def page(recipe: Recipe, run: Path, found: Found, answers: Sequence[Answered]) -> str:
+def page(recipe: Recipe, run: Path, found: Evaluated, answers: Sequence[Answered]) -> str:
     """The whole document; the plots of earlier steps stand in it."""
     return "\n".join((
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -70,7 +50,7 @@ def page(recipe: Recipe, run: Path, found: Found, answers: Sequence[Answered]) -
     ))
 
 
-def _verdict(found: Found) -> Iterator[str]:
+def _verdict(found: Evaluated) -> Iterator[str]:
     if not found.missed:
         yield '<p class="verdict passed">Passed: it may be published.</p>'
         return
@@ -79,44 +59,20 @@ def _verdict(found: Found) -> Iterator[str]:
 
 
 def _table(measured: Sequence[Measured]) -> Iterator[str]:
-    heads = (
-        "",
-        "exchanges",
-        "teacher exact",
-        "student exact",
-        "retention",
-        "difference",
-        "p",
-        "numbers right",
-        "KL",
-        "tokens of prompts",
-        "times shorter",
-        "perplexity",
-    )
-    yield f'<div class="wide"><table>\n<thead><tr>{"".join(f"<th scope=col>{head}</th>" for head in heads)}</tr></thead>\n<tbody>'
-    for each in measured:
-        cells = (
-            str(each.exchanges),
-            _share(each.teacher_exact),
-            _share(each.student_exact),
-            f"{each.retention:.3f}",
-            f"{100 * each.difference_low:+.1f} to {100 * each.difference_high:+.1f} points",
-            f"{each.p:.2g}",
-            _share(each.student_numbers),
-            f"{each.kl:.4f}",
-            f"{each.teacher_prompt_tokens:.0f} to {each.student_prompt_tokens:.0f}",
-            f"{each.shorter:.2f}",
-            f"{each.teacher_perplexity:.3f} to {each.student_perplexity:.3f}",
-        )
-        yield f'<tr><th scope="row">{escape(each.name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    """A column for each adapter, and for each language of it."""
+    heads = "".join(f"<th scope=col>{escape(each.name)}</th>" for each in measured)
+    yield f'<div class="wide"><table>\n<thead><tr><th></th>{heads}</tr></thead>\n<tbody>'
+    for name, cell in _ROWS:
+        cells = "".join(f"<td>{cell(each)}</td>" for each in measured)
+        yield f'<tr><th scope="row">{name}</th>{cells}</tr>'
     yield "</tbody></table></div>"
 
 
 def _share(share: Share) -> str:
-    return f"{100 * share.value:.1f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    return f"{100 * share.value:.1f} % <small>({100 * share.low:.0f} to {100 * share.high:.0f})</small>"
 
 
-def _plots(run: Path, found: Found) -> Iterator[str]:
+def _plots(run: Path, found: Evaluated) -> Iterator[str]:
     yield "<h2>Exact answers</h2>"
     bars = []
     for each in found.adapters:
@@ -146,3 +102,26 @@ def _examples(answers: Sequence[Answered]) -> Iterator[str]:
         )
         rows = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in said)
         yield f"<details><summary>{escape(each.task)}, {escape(each.language)}: {mark}</summary><dl>{rows}</dl></details>"
+
+
+_ROWS: Sequence[tuple[str, Callable[[Measured], str]]] = (
+    ("exchanges", lambda each: str(each.exchanges)),
+    ("exact answers, teacher", lambda each: _share(each.teacher_exact)),
+    ("exact answers, student", lambda each: _share(each.student_exact)),
+    ("retention", lambda each: f"{each.retention:.3f}"),
+    (
+        "difference in points",
+        lambda each: f"{100 * each.difference_low:+.1f} to {100 * each.difference_high:+.1f}",
+    ),
+    ("p of an equal chance", lambda each: f"{each.p:.2g}"),
+    ("all numbers right, teacher", lambda each: _share(each.teacher_numbers)),
+    ("all numbers right, student", lambda each: _share(each.student_numbers)),
+    ("KL, nats a token", lambda each: f"{each.kl:.4f}"),
+    (
+        "tokens of a prompt",
+        lambda each: f"{each.teacher_prompt_tokens:.0f}, then {each.student_prompt_tokens:.0f}",
+    ),
+    ("times shorter", lambda each: f"{each.shorter:.2f}"),
+    ("perplexity, teacher", lambda each: f"{each.teacher_perplexity:.3f}"),
+    ("perplexity, student", lambda each: f"{each.student_perplexity:.3f}"),
+)

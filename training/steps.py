@@ -76,26 +76,23 @@ class Run:
     def make(self, last: str | None = None, *, dry: bool = False) -> None:
         """All steps up to the last, those that are done passed over. With `dry` only tells. Raises Wrong."""
         for step in self._until(last):
-            state = self.state(step.name)
-            if dry:
-                self._told(f"{step.name:12} {_STATES[state]:28} {step.plan}")
-            elif state == "done":
-                self._told(f"{step.name}: done before")
-            else:
-                self._make(step)
+            self._look(step, dry=dry)
 
     def only(self, name: str, *, dry: bool = False) -> None:
         """One step, for which those before it must be done. Raises Wrong."""
         step = self._steps[name]
         missing = [each for each in step.after if self.state(each) != "done"]
         if missing and not dry:
-            raise Wrong(
-                f"{name} needs {' and '.join(missing)}, which must be made first (or made again): `run` makes all"
-            )
+            needed = " and ".join(missing)
+            raise Wrong(f"{name} needs {needed}, which must be made first (or made again): `run` makes all")
+        self._look(step, dry=dry)
+
+    def _look(self, step: Step, *, dry: bool) -> None:
+        state = self.state(step.name)
         if dry:
-            self._told(f"{name:12} {_STATES[self.state(name)]:28} {step.plan}")
-        elif self.state(name) == "done":
-            self._told(f"{name}: done before")
+            self._told(f"{step.name:12} {_STATES[state]:28} {step.plan}")
+        elif state == "done":
+            self._told(f"{step.name}: done before")
         else:
             self._make(step)
 

@@ -21,7 +21,7 @@ def uncommented(text: str) -> str:
 
 def test_the_default_configuration_works_with_no_variable_and_no_warning():
     config = load(DEFAULT, {})
-    assert [upstream.kind for upstream in config.upstreams.values()] == ["demo"]
+    assert [upstream.kind for upstream in config.upstreams.values()] == ["demo", "embedded"]
     assert (config.server.host, config.warnings) == ("127.0.0.1", ())
 
 
@@ -31,6 +31,7 @@ def test_the_default_configuration_fits_on_a_page():
 
 def test_every_example_in_the_default_configuration_is_a_valid_one(tmp_path):
     path = tmp_path / DEFAULT.name
+    (tmp_path / "models").symlink_to(ROOT / "models")
     path.write_text(uncommented(DEFAULT.read_text("utf-8")), "utf-8")
     config = load(path, {"NEBIUS_API_KEY": "key"})
     assert {upstream.kind for upstream in config.upstreams.values()} == {
@@ -40,7 +41,8 @@ def test_every_example_in_the_default_configuration_is_a_valid_one(tmp_path):
         "openai",
         "embedded",
     }
-    assert set(config.models) == {"demo", "fast", "trading-analysis"}
+    own = {"demo", "demo:desk", "demo:risk", "demo:ideas"}
+    assert set(config.models) == {*own, "fast", "trading-analysis"}
     assert [key.id for key in config.keys] == ["frontend"]
     odd = ("file yet", "own copy", "part of every limit")
     assert all(any(each in warning for each in odd) for warning in config.warnings)

@@ -52,9 +52,11 @@ def test_the_code_refers_to_decisions_that_exist():
 
 def test_every_dependency_has_its_reason():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
     wanted = [
         project["project"]["dependencies"],
-        project["project"]["optional-dependencies"]["embedded"],
+        extras["embedded"],
+        sorted([*extras["train"], *extras["ray"]]),
         project["dependency-groups"]["build"],
         project["dependency-groups"]["dev"],
     ]

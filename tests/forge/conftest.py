@@ -18,7 +18,7 @@ name: tiny
 seed: 11
 corpus: {sources: [{desk: 1500, languages: [en]}], held_out: 0.2}
 scenes: {most: 400}
-base: {made: {steps: 120, batch_tokens: 1024, embedding_rate: 0.01, shape: {hidden: 64, layers: 2, heads: 2, kv_heads: 1, feed_forward: 128, vocabulary: 900}}}
+base: {made: {steps: 120, batch_tokens: 1024, checkpoint_every: 30, shape: {hidden: 64, layers: 2, heads: 2, kv_heads: 1, feed_forward: 128, vocabulary: 900}}}
 choice: {count: 16, least_tokens: 20}
 tokens: {id: tiny}
 training:
@@ -32,6 +32,12 @@ training:
 evaluation: {exchanges: 12, least_retention: 0, most_kl: 99, least_hypertokens: 4}
 publishing: {one_hot: true}
 """
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What PEFT asks of transformers that is on its way out there is no matter of ours."""
+    config.addinivalue_line("filterwarnings", "ignore:.is_gradient_checkpointing.:FutureWarning")
+    config.addinivalue_line("filterwarnings", "ignore:Model has .tie_word_embeddings=True.:UserWarning")
 
 
 @dataclass(frozen=True, slots=True)

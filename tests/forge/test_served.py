@@ -26,7 +26,7 @@ def registered(forged: Forged, tmp_path_factory: pytest.TempPathFactory) -> Path
     file = tmp_path_factory.mktemp("gateway") / "hyperbridge.yaml"
     file.write_text(OLD)
     done = forge("publish", forged.recipe, "--run", forged.folder, "--to", "local", "--config", file)
-    assert done.stdout == f"{file}: the gateway has tiny, tiny:risk, tiny:ideas\n"
+    assert done.stdout == f"{file}: the gateway has tiny, tiny:ideas, tiny:risk\n"
     return file
 
 

@@ -45,10 +45,3 @@ def test_any_text_is_known_once_it_was_seen(texts):
     for each in texts:
         repeats.seen(each)
     assert all(repeats.seen(each) for each in texts)
-
-
-def test_only_sameness_counts_where_likeness_is_not_asked_for():
-    repeats = Repeats(near=False)
-    words = text(1)
-    repeats.seen(" ".join(words))
-    assert not repeats.seen(" ".join([*words[:-1], "other"]))

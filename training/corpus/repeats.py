@@ -20,10 +20,9 @@ Runs = frozenset[int]
 
 
 class Repeats:
-    """The texts so far; `near` says whether likeness counts, or only sameness."""
+    """The texts so far."""
 
-    def __init__(self, *, near: bool = True) -> None:
-        self._near = near
+    def __init__(self) -> None:
         self._known: set[bytes] = set()
         self._bands: list[dict[bytes, list[Runs]]] = [{} for _ in range(_BANDS)]
         random = np.random.default_rng(20)
@@ -37,7 +36,7 @@ class Repeats:
         if name in self._known:
             return True
         self._known.add(name)
-        return self._near and len(words) >= RUN_WORDS and self._alike(_runs(words))
+        return len(words) >= RUN_WORDS and self._alike(_runs(words))
 
     def _alike(self, runs: Runs) -> bool:
         bands = self._sketch(runs)
