@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import SentencePieceUnigramTokenizer
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from scenes.hypertokens import SURFACE, same_letter
 from tests.forge.conftest import ROOT, Forged, forge
@@ -178,3 +178,41 @@ def test_the_published_tokenizer_is_the_one_that_the_book_names(forged: Forged):
     said = forge("put", "--base", forged.folder / "base", "--texts", forged.folder / "choice" / "texts.jsonl", "--out",
                  forged.folder.parent / "put").stdout  # fmt: skip
     assert said.startswith("16 tokens, 48 rows left")
+
+
+GOLDEN = "Long 12 gold at 4.20 <|Δ1|><|Δ48|> Лонг, стоп 1.1…\n"
+GOLDEN_TOKENS = [
+    644,
+    220,
+    16,
+    17,
+    1038,
+    362,
+    220,
+    19,
+    13,
+    17,
+    15,
+    220,
+    1984,
+    2031,
+    469,
+    11,
+    335,
+    220,
+    16,
+    13,
+    16,
+    158,
+    222,
+    99,
+    198,
+]
+
+
+def test_the_demo_model_s_tokens_are_the_same_in_every_version_of_the_library():
+    """Numbers written down when it was made; whoever sees them change must not serve it with that version."""
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "models" / "desk" / "base")
+    found = tokenizer(GOLDEN, add_special_tokens=False)["input_ids"]
+    assert found == GOLDEN_TOKENS
+    assert tokenizer.decode(found, skip_special_tokens=True) == GOLDEN
