@@ -6,7 +6,7 @@ Qwen3 models whose tokenizers cut as Qwen's do; llama.cpp's own converter does o
 from collections.abc import Iterator, Mapping
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gguf
 import msgspec
@@ -19,11 +19,13 @@ from training.wrong import Wrong
 ARCHITECTURE = "Qwen3ForCausalLM"
 _NAME = "qwen3"
 _SUFFIX = ".weight"
+_BLOCK = 32
+Weights = Literal["f16", "q8_0", "q4_0"]
 Array = npt.NDArray[Any]
 
 
-def write_base(folder: Path, path: Path, name: str) -> None:
-    """From a checkpoint's folder; matrices become float16. Raises Wrong for a model that is not written here."""
+def write_base(folder: Path, path: Path, name: str, weights: Weights = "f16") -> None:
+    """From a checkpoint's folder, its matrices in these weights. Raises Wrong for a model that is not written here."""
     config = _json(folder / "config.json")
     if config.get("architectures") != [ARCHITECTURE]:
         raise Wrong(
@@ -40,8 +42,19 @@ def write_base(folder: Path, path: Path, name: str) -> None:
         found = names.get_name(key, (_SUFFIX,))
         if found is None:
             raise Wrong(f"publishing.gguf: {folder} has the tensor {key!r}, which GGUF has no name for")
-        writer.add_tensor(found, tensor.astype(np.float32 if tensor.ndim == 1 else np.float16))
+        _add(writer, found, tensor, weights)
     _write(writer)
+
+
+def _add(writer: Any, name: str, tensor: Array, weights: Weights) -> None:
+    """What has one dimension stays as it is, and so do rows that no block of 32 divides."""
+    if tensor.ndim == 1:
+        writer.add_tensor(name, tensor.astype(np.float32))
+    elif weights == "f16" or tensor.shape[-1] % _BLOCK:
+        writer.add_tensor(name, tensor.astype(np.float16))
+    else:
+        kind = gguf.GGMLQuantizationType[weights.upper()]
+        writer.add_tensor(name, gguf.quants.quantize(tensor.astype(np.float32), kind), raw_dtype=kind)
 
 
 def write_adapter(folder: Path, base: Path, path: Path, name: str) -> None:

@@ -151,7 +151,7 @@ def _finished(folder: Path, base: Path, manifest: Manifest) -> Manifest:
 def _gguf(recipe: Recipe, out: Path, manifests: Sequence[Manifest]) -> None:
     folder = out / GGUF
     folder.mkdir()
-    write_base(out / BASE, folder / "base.gguf", recipe.name)
+    write_base(out / BASE, folder / "base.gguf", recipe.name, recipe.publishing.gguf_weights)
     for manifest in manifests:
         write_adapter(out / LORAS / manifest.name, out / BASE, folder / f"{manifest.id}.gguf", manifest.name)
     (folder / BOOK).write_bytes((out / BASE / BOOK).read_bytes())

@@ -227,6 +227,9 @@ class Publishing(Settings):
     """What comes out."""
 
     gguf: bool = True
+    gguf_weights: Literal["f16", "q8_0", "q4_0"] = Field(
+        default="f16", description="matrices in 16, 8 or 4 bits, for small machines; evaluate what you serve"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32", description="of the base's weights"
     )

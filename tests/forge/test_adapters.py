@@ -15,6 +15,7 @@ from tests.adapters.embedded.conftest import asking
 from tests.forge.conftest import Forged, forge
 from tests.forge.test_run import copied
 from training import adapter
+from training.gguf_files import write_base
 from training.linter import faults
 from training.publishing import LORAS, ONE_HOT
 from training.tensors import tensors
@@ -69,6 +70,31 @@ async def test_llama_cpp_says_what_transformers_say(forged, tokens):
             expected, sure = greedy(forged, name, tokens, 12)
             assert said[: len(expected[:sure])] == expected[:sure], name
             assert sure > 0
+    finally:
+        await embedded.close()
+
+
+@pytest.mark.parametrize(("weights", "most"), [("q8_0", 0.6), ("q4_0", 0.35)])
+async def test_fewer_bits_are_smaller_and_llama_cpp_reads_them(forged, tmp_path, weights, most):
+    path = tmp_path / "base.gguf"
+    write_base(forged.base, path, "tiny", weights)
+    assert path.stat().st_size - 40_000 < most * ((forged.gguf / "base.gguf").stat().st_size)
+    loras = {"risk": {"path": str(forged.gguf / "risk.gguf")}}
+    settings = {
+        "kind": "embedded",
+        "model": str(path),
+        "name": "tiny",
+        "context_tokens": 512,
+        "threads": 1,
+        "loras": loras,
+    }
+    embedded = Embedded("gguf", config.Embedded.model_validate(settings))
+    await embedded.start()
+    try:
+        async with embedded.open(
+            asking("/v1/completions", model="tiny:risk", prompt=PROMPT, max_tokens=8)
+        ) as answer:
+            assert json.loads(await answer.read())["usage"]["completion_tokens"] > 0
     finally:
         await embedded.close()
 

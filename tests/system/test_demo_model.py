@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from scenes.hypertokens import Hypertokens
+from tests.docs.pages import fences
 from tests.support.process import ROOT, serving
 from training.corpus.desk import desks
 from training.measures import numbers
@@ -112,6 +113,18 @@ def test_what_goes_to_the_model_is_shown_by_the_gateway(url):
     shown = httpx.post(f"{url}/v1/scenes/encode", json=body)
     assert shown.status_code == 200, shown.text
     assert f"{BOOK.entries[0].token} {BOOK.entries[1].token}" in shown.text
+
+
+def test_the_path_that_the_page_shows_is_the_one_that_is_taken(url):
+    _, read, answered = [fence.text.strip() for fence in fences(ROOT / "docs" / "forge.md", "text")][-3:]
+    desk = desks()["en"]
+    scene = " ".join(
+        sayings[at].text
+        for sayings, at in ((desk.agents, 2), (desk.tensions, 3), (desk.contexts, 0), (desk.archetypes, 5))
+    )
+    text = f"{scene}\n{read.splitlines()[1]}"
+    assert BOOK.encode(text) == read
+    assert said(asked(url, "demo:risk", text)) == answered
 
 
 def test_the_published_files_are_of_one_book():
