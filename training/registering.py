@@ -18,6 +18,7 @@ from training.steps import MANIFEST
 from training.wrong import Wrong, unwritable
 
 Lines = Sequence[str]
+_BOOKS = re.compile(r"^scenes:[^\n]*\n(?:[ #][^\n]*\n|\n)*?  hypertokens:[ \t]*(?:#[^\n]*)?\n", re.MULTILINE)
 
 
 def copied(published: Path, folder: Path) -> Path:
@@ -62,11 +63,10 @@ def register(published: Path, name: str, file: Path) -> Sequence[str]:
             f'  "{each}": {{upstream: {name}, model: "{each}", hypertokens: {name}, scenes: hyper}}'
             for each in names
         ],
-        "scenes": ("  hypertokens:", f"    {name}: {models / BOOK}"),
     }
     for section, lines in sections.items():
         text = _added(file, text, section, lines)
-    _replace(file, text)
+    _replace(file, _booked(file, text, f"    {name}: {models / BOOK}"))
     return names
 
 
@@ -110,6 +110,14 @@ def _added(file: Path, text: str, section: str, lines: Lines) -> str:
     if not count:
         raise Wrong(f"{file}: {section} is written in one line; put these below it by hand:\n{added}")
     return whole
+
+
+def _booked(file: Path, text: str, line: str) -> str:
+    """The line below `scenes.hypertokens`, which is made where it is not there."""
+    known = _BOOKS.search(text)
+    if known is None:
+        return _added(file, text, "scenes", ("  hypertokens:", line))
+    return f"{text[: known.end()]}{line}\n{text[known.end() :]}"
 
 
 def _read(file: Path) -> str:

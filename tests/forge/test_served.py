@@ -8,7 +8,8 @@ import httpx
 import openai
 import pytest
 
-from tests.forge.conftest import Forged, forge
+from app import config
+from tests.forge.conftest import ROOT, Forged, forge
 from tests.forge.test_run import copied
 from tests.support.gateway import gateway_of
 
@@ -68,6 +69,16 @@ async def test_the_official_client_streams_from_an_adapter(registered, tmp_path)
         chunks = [chunk async for chunk in stream]
         await client.close()
     assert chunks[-1].choices[0].finish_reason
+
+
+def test_it_goes_into_the_configuration_that_comes_with_the_gateway(forged, tmp_path):
+    file = tmp_path / "hyperbridge.yaml"
+    file.write_bytes((ROOT / "hyperbridge.yaml").read_bytes())
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    forge("publish", forged.recipe, "--run", forged.folder, "--to", "local", "--config", file)
+    settings = config.load(file, {})
+    assert set(settings.scenes.hypertokens) == {"desk", "tiny"}
+    assert {"demo:risk", "tiny:risk"} <= set(settings.models)
 
 
 def test_a_name_that_is_there_is_not_taken_twice(registered, forged):
