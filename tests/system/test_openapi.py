@@ -77,6 +77,7 @@ def map_body(context, body: Any) -> Any:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("openapi")
+    (folder / "models").symlink_to(ROOT / "models")
     path = folder / "hyperbridge.yaml"
     path.write_text(f"{(ROOT / 'hyperbridge.yaml').read_text('utf-8')}\n{KEYS}\n", "utf-8")
     with serving(folder, "--config", str(path)) as (_, running):
