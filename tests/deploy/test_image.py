@@ -173,7 +173,9 @@ def test_without_a_key_the_image_says_what_is_missing(monkeypatch):
 
 def test_the_health_check_fails_where_nobody_answers(tmp_path):
     with serving(tmp_path) as (_, url):
-        httpx.get(f"{url}/readyz", timeout=20)  # a worker that starts lets callers wait, longer than a health check does
+        httpx.get(
+            f"{url}/readyz", timeout=20
+        )  # a worker that starts lets callers wait, longer than a health check does
         port = url.rsplit(":", 1)[1]
         assert subprocess.run(healthcheck(port), check=False).returncode == 0
 
