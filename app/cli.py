@@ -105,23 +105,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_programs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Commands that read their own options, `--help` among them."""
-    train = commands.add_parser(
-        "train",
-        help="make hypertokens and adapters that speak them (needs the extra `train`)",
-        add_help=False,
-        prefix_chars=" ",
-    )
-    train.add_argument("arguments", nargs="*")
-    train.set_defaults(run=_train)
-
-    twin = commands.add_parser(
-        "upstream-sim",
-        help="start a fake upstream, to try a configuration with",
-        add_help=False,
-        prefix_chars=" ",
-    )
-    twin.add_argument("arguments", nargs="*")
-    twin.set_defaults(run=_simulate)
+    for name, told, run in (
+        ("train", "make hypertokens and adapters that speak them (needs the extra `train`)", _train),
+        ("upstream-sim", "start a fake upstream, to try a configuration with", _simulate),
+    ):
+        program = commands.add_parser(name, help=told, add_help=False, prefix_chars=" ")
+        program.add_argument("arguments", nargs="*")
+        program.set_defaults(run=run)
 
 
 def _embedded(

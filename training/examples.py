@@ -67,11 +67,14 @@ class Examples:
         student = self._template.exchange(self._read(messages))
         answer, offsets = self._cut(teacher.answer)
         short, short_offsets = self._cut(student.answer)
+        pairs = _pairs(offsets, short_offsets, student, self._book.phrases)
+        if not pairs:  # nothing in which both could be compared
+            return None
         return Example(
             document.task,
             Side(self._ids(teacher.prompt), answer),
             Side(self._ids(student.prompt), short),
-            [*_pairs(offsets, short_offsets, student, self._book.phrases)],
+            pairs,
             messages[-1].content,
         )
 

@@ -125,7 +125,7 @@ class Parser:
         answered = Answered(
             document.id,
             number,
-            body["choices"][0]["message"]["content"] or "",
+            _text(body),
             usage.get("prompt_tokens", 0),
             usage.get("completion_tokens", 0),
         )
@@ -172,6 +172,14 @@ class Parser:
                 ):  # the last one, where the process was killed while it wrote
                     found.append(msgspec.json.decode(line, type=Answered))
         return found
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    """What the model said; "" for an answer of no known form, which then does not fit."""
+    try:
+        return str(body["choices"][0]["message"]["content"] or "")
+    except (LookupError, TypeError):
+        return ""
 
 
 def _said(response: httpx.Response) -> str:

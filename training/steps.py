@@ -2,7 +2,7 @@
 
     RUN/corpus/  RUN/scenes/  ...  each with a step.json;  RUN/corpus.partial/ while it is made
 
-A step's fingerprint is a hash of its settings, of the files it reads and of the steps before it. A folder with the same
+A step's fingerprint is a hash of its settings, of the files it reads and of what the steps before it left. A folder with the same
 fingerprint is left as it is; what is found half made is gone on with where its fingerprint is still the same. A folder gets
 its name when everything in it is there, so a process that is killed leaves a `.partial` and nothing else.
 """
@@ -110,11 +110,6 @@ class Run:
         said = {"step": name, "settings": step.settings, "inputs": self._inputs(step)}
         return sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
 
-    def figures(self, name: str) -> Figures:
-        """What a done step counted."""
-        manifest = read_manifest(self.folder / name)
-        return {} if manifest is None else manifest.figures
-
     def _until(self, last: str | None) -> Sequence[Step]:
         names = list(self._steps)
         end = len(names) if last is None else names.index(last) + 1
@@ -122,7 +117,15 @@ class Run:
 
     def _inputs(self, step: Step) -> dict[str, str]:
         files = {f"{number}: {path.name}": _hash(path) for number, path in enumerate(step.files)}
-        return files | {name: self.fingerprint(name) for name in step.after}
+        return files | {name: self._content(name) for name in step.after}
+
+    def _content(self, name: str) -> str:
+        """A hash of what a step left; before it is made, and where it has to be made again, of what it will be made from."""
+        manifest = read_manifest(self.folder / name)
+        fingerprint = self.fingerprint(name)
+        if manifest is None or manifest.fingerprint != fingerprint:
+            return fingerprint
+        return sha256(msgspec.json.encode(manifest.outputs, order="deterministic")).hexdigest()
 
     def _begun(self, name: str) -> bool:
         mark = self._partial(name) / _FINGERPRINT

@@ -9,9 +9,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adapters.embedded import Embedded
 from app import config
-from tests.adapters.embedded.conftest import asking
+from tests.adapters.embedded.conftest import asking, started
 from tests.forge.conftest import Forged, forge
 from tests.forge.test_run import copied
 from training import adapter
@@ -60,9 +59,7 @@ async def test_llama_cpp_says_what_transformers_say(forged, tokens):
         "threads": 1,
         "loras": loras,
     }
-    embedded = Embedded("gguf", config.Embedded.model_validate(settings))
-    await embedded.start()
-    try:
+    async with started(config.Embedded.model_validate(settings)) as embedded:
         for name, model in ((None, "tiny"), ("risk", "tiny:risk"), ("ideas", "tiny:ideas")):
             outbound = asking("/v1/completions", model=model, prompt=PROMPT, max_tokens=12, temperature=0)
             async with embedded.open(outbound) as answer:
@@ -70,8 +67,6 @@ async def test_llama_cpp_says_what_transformers_say(forged, tokens):
             expected, sure = greedy(forged, name, tokens, 12)
             assert said[: len(expected[:sure])] == expected[:sure], name
             assert sure > 0
-    finally:
-        await embedded.close()
 
 
 @pytest.mark.parametrize(("weights", "most"), [("q8_0", 0.6), ("q4_0", 0.35)])
@@ -88,15 +83,11 @@ async def test_fewer_bits_are_smaller_and_llama_cpp_reads_them(forged, tmp_path,
         "threads": 1,
         "loras": loras,
     }
-    embedded = Embedded("gguf", config.Embedded.model_validate(settings))
-    await embedded.start()
-    try:
-        async with embedded.open(
-            asking("/v1/completions", model="tiny:risk", prompt=PROMPT, max_tokens=8)
-        ) as answer:
-            assert json.loads(await answer.read())["usage"]["completion_tokens"] > 0
-    finally:
-        await embedded.close()
+    async with (
+        started(config.Embedded.model_validate(settings)) as embedded,
+        embedded.open(asking("/v1/completions", model="tiny:risk", prompt=PROMPT, max_tokens=8)) as answer,
+    ):
+        assert json.loads(await answer.read())["usage"]["completion_tokens"] > 0
 
 
 def greedy(forged: Forged, name: str | None, tokens: torch.Tensor, count: int) -> tuple[str, int]:

@@ -50,8 +50,16 @@ def test_a_changed_setting_makes_a_step_and_those_behind_it_again(tmp_path):
     run_of(tmp_path, first, second, rate=1).make()
     run = run_of(tmp_path, first, second, rate=2)
     assert [run.state(name) for name in ("first", "second")] == ["changed", "changed"]
+    first.text = "otherwise"
     run.make()
     assert (first.calls, second.calls) == (2, 2)
+
+
+def test_what_comes_out_the_same_after_a_change_leaves_those_behind_it_as_they_are(tmp_path):
+    first, second = Counted(), Counted()
+    run_of(tmp_path, first, second, rate=1).make()
+    run_of(tmp_path, first, second, rate=2).make()
+    assert (first.calls, second.calls) == (2, 1)
 
 
 def test_a_changed_input_file_makes_it_again(tmp_path):
@@ -82,10 +90,19 @@ def test_the_manifest_names_what_went_in_and_what_came_out(tmp_path):
     run_of(tmp_path, Counted(), Counted(), rate=1).make()
     manifest = msgspec.json.decode((tmp_path / "second" / MANIFEST).read_bytes())
     first = msgspec.json.decode((tmp_path / "first" / MANIFEST).read_bytes())
-    assert manifest["inputs"] == {"first": first["fingerprint"]}
+    assert list(manifest["inputs"]) == ["first"]
     assert first["settings"] == {"rate": 1}
     assert list(first["outputs"]) == ["file"]
     assert first["figures"] == {"letters": 4}
+
+
+def test_a_step_that_is_made_again_with_another_outcome_has_those_behind_it_made_again(tmp_path):
+    first, second = Counted(), Counted()
+    run_of(tmp_path, first, second).make()
+    (tmp_path / "first" / "file").unlink()
+    first.text = "otherwise"
+    run_of(tmp_path, first, second).make()
+    assert (first.calls, second.calls) == (2, 2)
 
 
 def test_a_dry_run_tells_and_touches_nothing(tmp_path):

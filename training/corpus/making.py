@@ -34,7 +34,8 @@ def make(settings: Corpus, seed: int, out: Path, progress: Progress) -> Figures:
     return {
         "documents": count,
         "repeated": counts["repeated"],
-        "without_licence": counts["licence"],
+        "other_licence": counts["licence"],
+        "other_language": counts["language"],
         "set_aside": aside.count,
         **{f"in_{language}": number for language, number in languages.most_common(5)},
     }
@@ -48,6 +49,7 @@ def read(run: Path, folder: Path | None = None) -> Iterator[Document]:
 
 
 def _kept(settings: Corpus, seed: int, aside: lines.SetAside, counts: Counter[str]) -> Iterator[Document]:
+    """What is not kept is counted. What was made up repeats on purpose."""
     repeats = Repeats()
     for source in settings.sources:
         for document in _documents(source, seed, aside):
@@ -55,9 +57,7 @@ def _kept(settings: Corpus, seed: int, aside: lines.SetAside, counts: Counter[st
                 counts["licence"] += 1
             elif settings.languages and document.language not in {*settings.languages, UNKNOWN}:
                 counts["language"] += 1
-            elif isinstance(source, FileSource) and repeats.seen(
-                document.said
-            ):  # made-up ones repeat on purpose
+            elif isinstance(source, FileSource) and repeats.seen(document.said):
                 counts["repeated"] += 1
             else:
                 yield document
