@@ -2,9 +2,10 @@
 
 import asyncio
 import math
+import secrets
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -15,17 +16,20 @@ from adapters.budgets import Allowed
 from adapters.checking import Checking
 from adapters.demo import Demo
 from adapters.directory import Directory
+from adapters.fleet_building import fleet_of
+from adapters.fleet_view import View
 from adapters.openai_http import Address, OpenAIHttp
 from adapters.pacing import Pacing
 from adapters.pool import Origin, Pool, trust
 from adapters.preparing import Preparing
-from adapters.vllm import Replica, Vllm
+from adapters.vllm import Ways
 from app import config
 from app.breaker import Breaker, Circuit, Tolerance
 from app.config import files
 from app.contracts import CannotStart, Source, Timeouts, Upstream
 from app.limits.counters import Counters
 from app.limits.memory import Memory
+from app.loras.shared import Held, Shared
 
 IN_PROCESS_SECONDS = Timeouts().total
 
@@ -38,15 +42,26 @@ NEVER_OPENS = Tolerance(error_rate=math.inf, probes=0)
 """What `breaker: null` means: only a health check that fails takes a replica out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What upstreams share with those of other workers, and of configurations before and after: `counters` hold their budgets,
+    `shared` what their fleets shall have; `secret` makes what no client may guess.
+    """
+
+    counters: Counters = field(default_factory=Memory)
+    shared: Shared = field(default_factory=Held)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+
 def sources(
-    settings: config.Config, counters: Counters | None = None, kept: Mapping[str, Source] = NONE_KEPT
+    settings: config.Config, common: Common | None = None, kept: Mapping[str, Source] = NONE_KEPT
 ) -> Mapping[str, Source]:
-    """Every configured upstream by its name, those that are kept as they are; `counters` hold their budgets.
+    """Every configured upstream by its name, those that are kept as they are.
 
     Raises CannotStart where the certificates of one cannot be read.
     """
-    counted = Memory() if counters is None else counters
-    return {name: kept.get(name) or _made(name, settings, counted) for name in settings.upstreams}
+    common = common or Common()
+    return {name: kept.get(name) or _made(name, settings, common) for name in settings.upstreams}
 
 
 def kept(settings: config.Config, known: Mapping[str, Source]) -> Mapping[str, Source]:
@@ -58,9 +73,9 @@ def kept(settings: config.Config, known: Mapping[str, Source]) -> Mapping[str, S
     }
 
 
-def _made(name: str, settings: config.Config, counters: Counters) -> Source:
+def _made(name: str, settings: config.Config, common: Common) -> Source:
     made_of = _made_of(name, settings)  # first: a file that changes meanwhile is another one the next time
-    return replace(_source(name, settings.upstreams[name], settings, counters), made_of=made_of)
+    return replace(_source(name, settings.upstreams[name], settings, common), made_of=made_of)
 
 
 def _made_of(name: str, settings: config.Config) -> tuple[object, ...]:
@@ -76,7 +91,7 @@ def _certificates(settings: config.Upstream) -> bytes:
     return files.digest([settings.ca_file])
 
 
-def _source(name: str, settings: config.Upstream, whole: config.Config, counters: Counters) -> Source:
+def _source(name: str, settings: config.Upstream, whole: config.Config, common: Common) -> Source:
     match settings:
         case config.Demo():
             demo = Demo()
@@ -94,7 +109,10 @@ def _source(name: str, settings: config.Upstream, whole: config.Config, counters
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
             servers = [_Server(name, settings, url, whole.server.max_answer_bytes) for url in settings.bases]
-            return _http(settings, servers, _allowed(name, settings, whole), counters)
+            allowed = _allowed(name, settings, whole)
+            if isinstance(settings, config.Vllm):
+                return _vllm(settings, servers, allowed, common)
+            return _http(settings, servers, servers[0].upstream, allowed, common)
         case _:
             assert_never(settings)
 
@@ -166,19 +184,14 @@ def _allowed(
 def _http(
     settings: config.Nebius | config.OpenAI | config.Vllm,
     servers: Sequence[_Server],
+    upstream: Upstream,
     allowed: Allowed,
-    counters: Counters,
+    common: Common,
 ) -> Source:
-    first = servers[0]
-    upstream: Upstream = first.upstream
-    models = first.directory.cards
     if isinstance(settings, config.Nebius):
         upstream = Preparing(upstream, nebius.named_schema)
-    if isinstance(settings, config.Vllm):
-        fleet = Vllm([Replica(server.url, server.upstream, server.directory) for server in servers])
-        upstream, models = fleet, fleet.models
     valve = nebius.Valve(settings.pacing.flex).turn if isinstance(settings, config.Nebius) else None
-    pacing = Pacing(upstream, allowed, counters, valve)
+    pacing = Pacing(upstream, allowed, common.counters, valve)
 
     async def start() -> None:
         for server in servers:
@@ -197,21 +210,42 @@ def _http(
         return [server.breaker.circuit(now) for server in servers]
 
     operations = frozenset[str](settings.speaks)
-    continues = isinstance(settings, config.Vllm)
     return Source(
         pacing,
         operations,
         settings.timeouts.total,
-        models,
+        servers[0].directory.cards,
         start,
         close,
         connections,
         kind=settings.kind,
-        continues=continues,
         circuits=circuits,
         queue=pacing.queue,
         unbounded_tokens=pacing.unbounded_tokens,
     )
+
+
+def _vllm(settings: config.Vllm, servers: Sequence[_Server], allowed: Allowed, common: Common) -> Source:
+    """Servers of one model behind one name, with what they are given and kept from."""
+    built = fleet_of(allowed.name, settings, servers, common.shared)
+    fleet, loras = built.fleet, built.loras
+    ways = Ways(common.secret, settings.cache_salt, settings.priorities)
+    if loras is not None:
+        ways = replace(ways, is_there=loras.is_there)
+    source = _http(settings, servers, Preparing(fleet, ways.prepared), allowed, common)
+    source = replace(source, models=fleet.models, continues=True, members=ways.members)
+    if loras is None:
+        return source
+
+    async def start() -> None:
+        await source.start()
+        await loras.start()
+
+    async def close() -> None:
+        await loras.close()
+        await source.close()
+
+    return replace(source, start=start, close=close, resolved=loras.resolved, fleet=View(fleet, loras))
 
 
 def _tls(name: str, settings: config.HttpSettings) -> ssl.SSLContext:

@@ -56,20 +56,30 @@ class Directory:
         seconds: float = TIMEOUT_SECONDS,
     ) -> httpx.Response:
         """One request; raises UpstreamFailure for any status that is not a success."""
+        answer = await self.ask(method, path, json, seconds)
+        if answer.is_success:
+            return answer
+        raise _refused(answer)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        json: Mapping[str, object] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> httpx.Response:
+        """One request, whatever is answered. `path` may be a whole URL. Raises UpstreamTimeout and UpstreamUnavailable."""
         if self._client.is_closed:
             raise UpstreamUnavailable("The upstream is not used any more.", detail="closed")
         try:
             async with asyncio.timeout(seconds):  # the client's own bounds hold for each read
-                answer = await self._client.request(method, path, json=json, timeout=seconds)
+                return await self._client.request(method, path, json=json, timeout=seconds)
         except (httpx.TimeoutException, TimeoutError):
             raise UpstreamTimeout("The upstream did not answer in time.", detail=f"{method} {path}") from None
         except httpx.HTTPError as error:
             raise UpstreamUnavailable(
                 "The upstream cannot be reached.", detail=type(error).__name__
             ) from None
-        if answer.is_success:
-            return answer
-        raise _refused(answer)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -108,6 +108,7 @@ class Attempts:
                 self._record.route = self._opened.attempt.route
                 self._record.thinking = self._opened.attempt.thinking
                 self._record.saving = self._opened.attempt.saving
+                self._record.placed = self._opened.attempt.placed
                 return self._opened.answer
 
     async def _open(self, asking: Asking, kind: AttemptKind) -> _Opened:
@@ -156,13 +157,14 @@ class Attempts:
                 self._call,
                 encoded.request,
                 route,
+                source,
                 way=way,
                 deadline=self._course.deadline,
                 first_by=self._course.patience(asyncio.get_running_loop().time()),
                 tried=self._course.tried,
                 keeps_text=self._policy.rescue and self._call.request.stream,
                 hedge=kind == "hedge",
-                unbounded_tokens=source.unbounded_tokens(route.model),
+                placed=attempt.place,
                 sent=attempt.sent,
             )
             record.asked = record.asked or perf_counter()

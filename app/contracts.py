@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 from app.allowance import UNBOUNDED, Allowance
 from app.breaker import Circuit
 from app.decision import Decision, EncoderOutcome
+from app.fleet.seen import FleetView
 from app.operations import Operation
 from app.outcomes import FallbackClass
 from app.price_table import Price
@@ -240,6 +241,24 @@ def _unheard() -> None:
     """Nobody asks."""
 
 
+def _unread() -> Sequence[bytes]:
+    """Nobody looks at the prompt."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Which replica of an upstream a call went to, why, and the version of the adapter that it asks for ("" is none)."""
+
+    replica: str
+    adapter: str = ""
+    reason: str = ""
+
+
+def _unasked(_: Placed) -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """What an upstream is asked: the operation, the JSON body and the client's headers that may go there.
@@ -249,7 +268,8 @@ class Outbound:
     replicas that this call has failed at. `keeps_text` says that the reading shall remember the text of the answer.
     `priority`, `caller` (its key's id) and `weight` are its place where calls wait; `hedge` says that it is a second
     attempt beside one that is slow. `prompt_tokens` and `answer_tokens` are how many it may take; 0 where that is not
-    counted. `sent` is told when a server has the request.
+    counted. `placed` is told which replica it goes to, `sent` when a server has the request. `prompt` tells the parts of the body that the model
+    reads, in its order.
     """
 
     operation: Operation
@@ -268,7 +288,9 @@ class Outbound:
     hedge: bool = False
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    placed: Callable[[Placed], None] = _unasked
     sent: Callable[[], None] = _unheard
+    prompt: Callable[[], Sequence[bytes]] = _unread
 
     @property
     def tokens(self) -> int:
@@ -365,6 +387,14 @@ def _no_queue() -> Queue | None:
     return None
 
 
+def _as_named(model: str) -> str:
+    return model
+
+
+def _no_members(_: Call) -> Mapping[str, bytes]:
+    return {}
+
+
 class CannotStart(Exception):
     """An upstream cannot be started as it is configured; the message names the setting, for whoever starts it."""
 
@@ -378,8 +408,9 @@ class Source:
     `models` lists what it has and so shows that it is there; `start` and `close` hold what it needs
     (`start` raises CannotStart); `connections` counts open ones; `circuits` shows those of its replicas, in the
     order of the configuration. `queue` shows who waits for its budget; `unbounded_tokens` says how many tokens an answer
-    of this model without a bound is taken to have, None where its tokens are not counted. `made_of` is equal where it
-    would be made again as it is.
+    of this model without a bound is taken to have, None where its tokens are not counted. `resolved` tells the name that a
+    model's name stands for now, `members` what it sets in every call's request (JSON text); `fleet` are its replicas, where it has
+    adapters for them. `made_of` is equal where it would be made again as it is.
     """
 
     upstream: Upstream
@@ -394,6 +425,9 @@ class Source:
     circuits: Callable[[], Sequence[Circuit]] = tuple
     queue: Callable[[], Queue | None] = _no_queue
     unbounded_tokens: Callable[[str], int | None] = _no_tokens
+    resolved: Callable[[str], str] = _as_named
+    members: Callable[[Call], Mapping[str, bytes]] = _no_members
+    fleet: FleetView | None = None
     made_of: object = field(default=None, repr=False)
 
 

@@ -28,6 +28,7 @@ SHOWN_TO_PAGES = (
     "x-hyperbridge-reason",
     "x-hyperbridge-thinking",
     "x-hyperbridge-scenes",
+    "x-hyperbridge-adapter",
     "x-hyperbridge-recalled",
     "retry-after",
     *(

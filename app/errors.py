@@ -234,6 +234,12 @@ class SceneMissing(Failure):
     code = "scene_not_found"
 
 
+class AdapterMissing(Failure):
+    status = 404
+    type = "invalid_request_error"
+    code = "adapter_not_found"
+
+
 class VersionMissing(Failure):
     status = 404
     type = "invalid_request_error"
@@ -256,6 +262,12 @@ class KeyConflict(Failure):
     status = 409
     type = "invalid_request_error"
     code = "key_conflict"
+
+
+class AdapterConflict(Failure):
+    status = 409
+    type = "invalid_request_error"
+    code = "adapter_conflict"
 
 
 class ConfigurationReadOnly(Failure):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from app.contracts import Caller, Headers, Recalled, Route, Saving, Vector
+from app.contracts import Caller, Headers, Placed, Recalled, Route, Saving, Vector
 from app.decision import Decision
 from app.errors import Failure, UpstreamBroken
 from app.operations import Operation
@@ -38,6 +38,7 @@ class Attempt:
         "kind",
         "nano_usd",
         "outcome",
+        "placed",
         "priced",
         "reading",
         "route",
@@ -61,12 +62,18 @@ class Attempt:
         """When the upstream had the request."""
         self.thinking = ""
         """What became of the wish to think or not."""
+        self.placed: Placed | None = None
+        """Which replica it went to, where the upstream has several."""
         self.saving: Saving | None = None
         """What its prompt lost in tokens; None where that was not tried."""
         self.usage = _NOTHING
         self.nano_usd = 0
         self.priced = True
         """Whether it is known what its tokens cost."""
+
+    def place(self, placed: Placed) -> None:
+        """It goes to this replica."""
+        self.placed = placed
 
     def sent(self) -> None:
         """The upstream has the request."""
@@ -120,7 +127,7 @@ class Record:
         "answered", "arrived", "asked", "attempts", "bytes_in", "bytes_out", "caller", "chunks", "decision", "encoded",
         "ended",
         "failure", "finish", "first_content", "gap_counts", "gap_seconds", "id", "last_chunk", "model", "nano_usd", "operation",
-        "prompt_hash", "recalled", "rescues", "route", "saving", "sent", "streams", "thinking", "told", "usage", "user", "wall",
+        "placed", "prompt_hash", "recalled", "rescues", "route", "saving", "sent", "streams", "thinking", "told", "usage", "user", "wall",
     )  # fmt: skip
 
     def __init__(self, id: str, operation: Operation, arrived: float) -> None:  # noqa: A002, PLR0915 - all there is to tell
@@ -157,6 +164,8 @@ class Record:
         """What it is told about its wish to think or not; "" is nothing."""
         self.saving: Saving | None = None
         """What the prompt of the attempt that answered lost in tokens."""
+        self.placed: Placed | None = None
+        """The replica that answered, where its upstream has several."""
         self.user = self.prompt_hash = ""
         """Whom the caller named as its user, and the prompt, both shortened beyond recognition."""
         self.rescues = self.bytes_in = self.bytes_out = self.chunks = 0

@@ -12,6 +12,7 @@ from app.contracts import CannotStart
 from app.health import Check
 from app.journal import Reader
 from app.ledger import Ledger
+from app.loras.shared import Held, Shared
 from app.memory.expiry import expiring
 from app.memory.memory import Bounds, Memory
 from app.store.faults import StoreUnavailable
@@ -49,6 +50,15 @@ class Keeping:
     @property
     def usage(self) -> Usage | None:
         return None if self.store is None else self.store.usage
+
+    @property
+    def fleets(self) -> Shared:
+        """Where it is written down what fleets shall have; without a database in this process alone."""
+        if self.store is None:
+            return Held()
+        from app.store.lora_table import LoraTable  # noqa: PLC0415 - as below
+
+        return LoraTable(self.store.database)
 
     @property
     def checks(self) -> Sequence[Callable[[], Check]]:

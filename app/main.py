@@ -84,6 +84,7 @@ def create_app(  # noqa: PLR0913 - what a worker is given
         metrics,
         hash_key,
         limiter,
+        shared=keeping.fleets,
         listed=inventory.listed,
         shadowed=shadowing.begin,
         encoded=[metrics.read_aside, ExchangeLog(sink, "encoder").read, *keeping.readers],

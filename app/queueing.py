@@ -67,6 +67,10 @@ class _Turns:
             heappop(self._heap)
         return self._heap[0][2]
 
+    def order(self) -> list[str]:
+        """Who waits, by whose turn ends first."""
+        return sorted(self._flows, key=lambda name: (self._flows[name].end, self._flows[name].version))
+
     def take(self, name: str) -> None:
         """Use its turn, which may be the next or not."""
         flow = self._flows[name]
@@ -144,6 +148,13 @@ class FairQueue(Generic[ItemT]):
         """Who goes next. Raises IndexError where nobody waits."""
         chosen = self._classes[self._next()]
         return next(iter(chosen.lines[chosen.turns.next()]))
+
+    def in_turn(self) -> Iterator[Ticket[ItemT]]:
+        """The first of each line, in the order of their turns: for whoever cannot serve the very first, but may another."""
+        for priority in self._turns.order():
+            chosen = next(each for name, each in self._classes.items() if name == priority)
+            for caller in chosen.turns.order():
+                yield next(iter(chosen.lines[caller]))
 
     def go(self, ticket: Ticket[ItemT]) -> bool:
         """This one goes, and its turn is used; False for one that does not wait any more."""

@@ -22,7 +22,7 @@ from app.request_id import request_id
 from app.setup import InForce, Setup
 from app.users import UserHash, user_of
 from app.wire import Request
-from app.wishes import SCENES, THINKING, heartbeat_seconds, priority, timeout_seconds, wishes
+from app.wishes import ADAPTER, SCENES, THINKING, heartbeat_seconds, priority, timeout_seconds, wishes
 
 _log = logging.getLogger("hyperbridge")
 
@@ -181,6 +181,8 @@ class _Reply:
         ]
         if record.thinking:
             self._headers.append((THINKING, record.thinking.encode()))
+        if record.placed is not None and record.placed.adapter:
+            self._headers.append((ADAPTER, record.placed.adapter.encode()))
         if record.saving is not None:
             self._headers.append((SCENES, _told(record.saving)))
         if answer.streams:

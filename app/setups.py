@@ -1,5 +1,6 @@
 """From a configuration to a setup."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from app.hedging import Hedges
 from app.journal import Reader
 from app.limits import opening
 from app.limits.limited import Limited
+from app.loras.shared import Held, Shared
 from app.metrics import Metrics
 from app.outlook import Heard
 from app.prices import Prices, prices
@@ -64,6 +66,7 @@ class Setups:
         hash_key: str = "",
         limiter: Limiter | None = None,
         *,
+        shared: Shared | None = None,
         listed: Callable[[], Listed] = _nothing,
         shadowed: Shadowed,
         encoded: Sequence[Reader] = (),
@@ -71,11 +74,14 @@ class Setups:
     ) -> None:
         """`limiter` stands in the place of the configured one, `listed` tells what the upstreams listed last, `shadowed`
         gets the calls that have a shadow, `encoded` read the records of what the router's encoder was asked. `remembering`
-        is what calls may have recalled from, and be remembered by.
+        is what calls may have recalled from, and be remembered by; `shared` is where it is written down what fleets shall have.
         """
         self._counters = counters
         self._metrics = metrics
         self._hash_key = hash_key
+        self._common = building.Common(
+            counters.budgets, shared or Held(), hash_key.encode() or secrets.token_bytes(32)
+        )
         self._limiter = limiter
         self._budgets: defaultdict[str, RetryBudget] = defaultdict(RetryBudget)
         self._hedges = Hedges()
@@ -96,7 +102,7 @@ class Setups:
         """
         costs = prices(settings)
         kept = {} if before is None else building.kept(settings, before.sources)
-        sources = building.sources(settings, self._counters.budgets, kept)
+        sources = building.sources(settings, self._common, kept)
         heard = Heard(sources, costs, self._listed, self.speeds)
         canaries = {} if before is None else before.routing.canaries
         routing = router(settings, self._listed, heard, self.conversations.kept, canaries)

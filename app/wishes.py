@@ -19,6 +19,8 @@ TEMPLATE = b"x-hyperbridge-template"
 THINKING = b"x-hyperbridge-thinking"
 CONVERSATION = b"x-hyperbridge-conversation"
 SCENES = b"x-hyperbridge-scenes"
+ADAPTER = b"x-hyperbridge-adapter"
+"""Of an answer: the version of the adapter that gave it."""
 RECALL = b"x-hyperbridge-recall"
 REMEMBER = b"x-hyperbridge-remember"
 MOST_SECONDS = 86_400.0

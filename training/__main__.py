@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from app.loras.unusable import Unusable
 from training.progress import Progress
 from training.recipe import Recipe, read
 from training.run import STEPS, run_of
@@ -37,7 +38,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         options.do(options)
-    except Wrong as fault:
+    except (Unusable, Wrong) as fault:
         print(fault, file=sys.stderr)
         return 1
     except ModuleNotFoundError as fault:
@@ -185,7 +186,7 @@ def _put(options: argparse.Namespace) -> None:
 
 
 def _lint(options: argparse.Namespace) -> None:
-    from training.linter import faults  # noqa: PLC0415
+    from app.loras.linter import faults  # noqa: PLC0415
 
     found = [*faults(options.folder, options.base)]
     if found:

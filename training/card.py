@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.loras.manifest import Manifest
 from scenes.hypertokens import Hypertokens
-from training.adapter import Manifest
 from training.recipe import Recipe
 from training.steps import read_manifest
 
@@ -55,8 +55,14 @@ Learned from dialogues of the task `{manifest.task}`; languages: {", ".join(mani
 Exact answers {_share(own, "student_exact")} (teacher {_share(own, "teacher_exact")}), all numbers right {_share(own, "student_numbers")}, KL to the teacher
 {own.get("kl", 0):.4f} nats a token, prompts {own.get("shorter", 0):.1f} times shorter, on {own.get("exchanges", 0)} held-out exchanges.
 
-It fits the tokenizer with SHA-256 {manifest.base.tokenizer_sha256[:16]}... and the book `{manifest.book.id}` {manifest.book.digest[:16]}... only.
+It fits the tokenizer with SHA-256 {manifest.base.tokenizer_sha256[:16]}...{_book(manifest)} only.
 """
+
+
+def _book(manifest: Manifest) -> str:
+    return (
+        "" if manifest.book is None else f" and the book `{manifest.book.id}` {manifest.book.digest[:16]}..."
+    )
 
 
 _LIMITS: Mapping[bool, str] = {

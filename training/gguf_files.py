@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from training.tensors import tensors
+from app.loras.tensors import tensors
 from training.wrong import Wrong
 
 ARCHITECTURE = "Qwen3ForCausalLM"

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import save_file
 
-from training.tensors import Array, tensors
+from app.loras.tensors import Array, tensors
 
 
 def write(adapter: Path, base: Path, rows: Mapping[str, Array], out: Path) -> None:

@@ -18,15 +18,16 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from app.loras import manifest as adapter
+from app.loras.linter import faults
+from app.loras.manifest import BaseOf, BookOf, Canary, Manifest
 from scenes.hypertokens import Hypertokens
-from training import adapter, one_hot
-from training.adapter import BaseOf, BookOf, Canary, Manifest
+from training import one_hot
 from training.card import adapter_card, base_card
 from training.corpus.making import read
 from training.gguf_files import write_adapter, write_base
 from training.hyper_rows import FILE as ROWS
 from training.hyper_rows import HyperRows
-from training.linter import faults
 from training.measures import Answered
 from training.recipe import Recipe
 from training.rows import BOOK
@@ -118,7 +119,7 @@ def _adapter(work: _Work, name: str) -> Manifest:
         languages=languages,
         licences=licences,
         measured=next(each for each in work.evaluation["adapters"] if each["name"] == name),
-        canary=_canary(work.run, settings.adapters[name].task or name),
+        canary=_canary(work, settings.adapters[name].task or name),
     )
     return _finished(folder, work.out / BASE, manifest)
 
@@ -168,10 +169,12 @@ def _told(run: Path, task: str) -> tuple[Sequence[str], Sequence[str]]:
     return [name for name, _ in languages.most_common()], [name for name, _ in licences.most_common()]
 
 
-def _canary(run: Path, task: str) -> Canary | None:
+def _canary(work: _Work, task: str) -> Canary | None:
     """An exchange of the evaluation that it answered as wanted."""
-    with (run / "evaluate" / "answers.jsonl").open("rb") as file:
+    with (work.run / "evaluate" / "answers.jsonl").open("rb") as file:
         answers = (msgspec.json.decode(line, type=Answered) for line in file)
         right = (each for each in answers if each.task == task and each.student == each.wanted)
         first = next(right, None)
-    return None if first is None else Canary(first.asked, first.student)
+    if first is None:
+        return None
+    return Canary(first.asked, first.student, work.book.encode(first.asked))

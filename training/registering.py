@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app import config
+from app.loras import manifest as adapter
 from scenes.hypertokens import Hypertokens, InvalidHypertokens
-from training import adapter
 from training.publishing import BASE, GGUF, LORAS
 from training.rows import BOOK
 from training.steps import MANIFEST
@@ -75,7 +75,7 @@ def _fitting(manifests: Sequence[adapter.Manifest], book: Path, tokenizer: Path)
         own = Hypertokens.from_json(book.read_bytes())
     except (OSError, InvalidHypertokens) as fault:
         raise Wrong(f"{book}: {fault}") from None
-    wrong = next((each for each in manifests if each.book.digest != own.digest), None)
+    wrong = next((each for each in manifests if each.book is None or each.book.digest != own.digest), None)
     if wrong is not None:
         raise Wrong(f"{wrong.name} was taught another book than {book}")
     if adapter.hash_of(tokenizer) != own.tokenizer_sha256:

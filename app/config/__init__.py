@@ -10,6 +10,7 @@ from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
 from app.config.hypertokens import HYPERTOKENS
 from app.config.limits import AllowanceSettings, Limits, Rule
+from app.config.loras import CacheSalt, Loras
 from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
@@ -38,6 +39,7 @@ from app.yaml_source import parse
 __all__ = [
     "HTTP_KINDS",
     "AllowanceSettings",
+    "CacheSalt",
     "Canary",
     "Config",
     "ConfigError",
@@ -51,6 +53,7 @@ __all__ = [
     "Limits",
     "Logs",
     "Lora",
+    "Loras",
     "Metrics",
     "Mode",
     "ModeRule",

@@ -52,7 +52,7 @@ def _unusual_urls(sections: Sections) -> Iterator[Oddity]:
         for index, base in enumerate(upstream.bases):
             place: Path = ("replicas", index) if isinstance(upstream, Vllm) else ("url",)
             if base in upstream.bases[:index]:
-                yield (*path, *place), "is listed twice; it would get twice the calls"
+                yield (*path, *place), "is listed twice; it counts once"
             if not base.endswith("/v1") or base.endswith("/v1/v1"):
                 yield (*path, *place), "does not end in one /v1, as the base of an OpenAI API usually does"
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from app.breaker import Tolerance
+from app.config.loras import CacheSalt, Loras
 from app.config.pacing import Pacing
 from app.config.prices import Price
 from app.config.settings import Settings
@@ -24,6 +25,7 @@ from app.config.values import (
     wrong,
 )
 from app.contracts import Timeouts
+from app.fleet.choice import PolicyName
 
 NEBIUS_URL = "https://api.tokenfactory.nebius.com/v1"
 
@@ -172,6 +174,27 @@ class Vllm(HttpSettings):
         default=None, description="the key sent to the upstream"
     )
     replicas: tuple[BaseUrl, ...] = Field(min_length=1, description="the base of each server's API")
+    choice: PolicyName = Field(default="lmetric", description="how a call's server is chosen")
+    max_loras: Annotated[int, Field(ge=1, le=4096), FromText] = Field(
+        default=1, description="the servers' --max-loras: adapters that each answers with at once"
+    )
+    max_cpu_loras: Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
+        default=None, description="the servers' --max-cpu-loras; null is `max_loras`, as it is there"
+    )
+    max_in_flight: Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, EmptyIsNull, FromText] = Field(
+        default=None,
+        description="calls that a server answers at once; more wait in the gateway, in fair order, null is any number",
+    )
+    cache_salt: CacheSalt = Field(
+        default="key", description="who shares a server's prefix cache: the calls of one key, or all (`none`)"
+    )
+    priorities: Flag = Field(
+        default=False,
+        description="whether the servers are told a call's priority (they need --scheduling-policy priority)",
+    )
+    loras: Loras | None = Field(
+        default=None, description="adapters that the gateway gives to the servers; null leaves them alone"
+    )
     health_check_seconds: Checks = Field(default=10.0, description=_CHECKS)
     speaks: tuple[OperationName, ...] = Field(
         default=ALL_OPERATIONS, min_length=1, description="the operations it offers"
@@ -179,7 +202,7 @@ class Vllm(HttpSettings):
 
     @property
     def bases(self) -> tuple[str, ...]:
-        return self.replicas
+        return tuple(dict.fromkeys(self.replicas))
 
 
 class Lora(Settings):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from app.store.database import Database
 from app.store.faults import StoreUnavailable
 
-NEWEST = "0004"
+NEWEST = "0005"
 FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x6862_7374
 """PostgreSQL's advisory lock of whoever changes the tables."""

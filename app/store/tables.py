@@ -201,5 +201,14 @@ PINS = Table(
 )
 """What was put beneath a message of a conversation, by a hash of all up to it."""
 
+FLEETS = Table(
+    "fleets",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+"""Which adapters a fleet shall have, as one document; the revision rises with every change."""
+
 WORDS_TABLE = "scene_words"
 """What scenes are found by; made by the migrations alone, since no two databases have it alike."""

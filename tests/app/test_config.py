@@ -196,7 +196,7 @@ def test_what_is_probably_not_meant_is_a_warning(read):
         "4:44: upstreams.n.url: is not encrypted, so the key can be read on its way; use https",
         "5:30: upstreams.l.replicas[0]: does not end in one /v1, as the base of an OpenAI API usually does",
         "5:42: upstreams.l.replicas[1]: does not end in one /v1, as the base of an OpenAI API usually does",
-        "5:42: upstreams.l.replicas[1]: is listed twice; it would get twice the calls",
+        "5:42: upstreams.l.replicas[1]: is listed twice; it counts once",
         "6:6: upstreams.g: each of the 2 workers loads its own copy",
         "6:30: upstreams.g.model: there is no such file yet",
     ]

@@ -10,14 +10,14 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app import config
+from app.loras import manifest as adapter
+from app.loras.linter import faults
+from app.loras.tensors import tensors
 from tests.adapters.embedded.conftest import asking, started
 from tests.forge.conftest import Forged, forge
 from tests.forge.test_run import copied
-from training import adapter
 from training.gguf_files import write_base
-from training.linter import faults
 from training.publishing import LORAS, ONE_HOT
-from training.tensors import tensors
 
 PROMPT = "<|im_start|>user\n<|Δ1|> <|Δ5|>\nLong 12 gold at 4.20, stop 4.1, target 5<|im_end|>\n<|im_start|>assistant\n"
 

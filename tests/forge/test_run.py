@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from app.loras import manifest as adapter
+from app.loras.linter import faults
+from app.loras.tensors import tensors
 from tests.forge.conftest import ROOT, Forged, forge
-from training import adapter
-from training.linter import faults
 from training.run import STEPS
-from training.tensors import tensors
 
 
 def copied(forged: Forged, to: Path, *, until: str) -> Path:

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.loras import manifest as adapter
+from app.loras.linter import faults
 from tests.support.gateway import gateway_of
 from tests.support.process import ROOT
 from tests.vllm.server import PYTHON, running
-from training import adapter
-from training.linter import faults
 
 DESK = ROOT / "models" / "desk"
 MANIFESTS = {each.id: each for each in map(adapter.read, sorted((DESK / "loras").iterdir()))}

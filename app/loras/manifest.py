@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from training.wrong import Wrong
+from app.loras.unusable import Unusable
 
 FILE = "adapter.json"
 SHORT = 8
@@ -30,15 +30,25 @@ class BookOf(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Canary(msgspec.Struct, frozen=True):
-    """A prompt that it answers so, greedily: who loads it can try."""
+class Canary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A prompt that it answers so, greedily: who loads it can try. `prompt` is how the model is told it, in its tokens, where
+    that is not how users say it.
+    """
 
     user: str
     answer: str
+    prompt: str = ""
+
+    @property
+    def sent(self) -> str:
+        return self.prompt or self.user
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`version` is the SHA-256 of the weights and of the adapter's configuration. `one_hot` adapters bring their own rows."""
+    """`version` is the SHA-256 of the weights and of the adapter's configuration. `one_hot` adapters bring their own rows.
+
+    `keys` are the ids of those who may ask for it; None is everyone whose key allows its name.
+    """
 
     schema: Literal["hb.adapter/1"] = msgspec.field(default="hb.adapter/1")
     id: str
@@ -46,13 +56,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     base: BaseOf
     rank: int
     target_modules: Sequence[str]
-    book: BookOf
-    mode: str
-    task: str
+    book: BookOf | None = None
+    mode: str = ""
+    task: str = ""
     register: str = ""
     languages: Sequence[str] = ()
     licences: Sequence[str] = ()
     one_hot: bool = False
+    keys: Sequence[str] | None = None
     measured: Mapping[str, Any] = {}
     canary: Canary | None = None
 
@@ -62,13 +73,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(folder: Path) -> Manifest:
-    """Raises Wrong."""
+    """Raises Unusable."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Manifest)
     except OSError as fault:
-        raise Wrong(f"{folder / FILE} cannot be read: {fault.strerror}") from None
+        raise Unusable(f"{folder / FILE} cannot be read: {fault.strerror}") from None
     except msgspec.DecodeError as fault:
-        raise Wrong(f"{folder / FILE} is no manifest of an adapter: {fault}") from None
+        raise Unusable(f"{folder / FILE} is no manifest of an adapter: {fault}") from None
 
 
 def write(folder: Path, manifest: Manifest) -> None:

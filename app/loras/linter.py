@@ -6,16 +6,19 @@ the head where the model's class offers both. It answers others with a 500, and 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from training.adapter import FILE, hash_of, read, version_of
-from training.tensors import Tensor, head, tensors
-from training.wrong import Wrong
+from app.loras.manifest import FILE, hash_of, read, version_of
+from app.loras.tensors import Tensor, head, tensors
+from app.loras.unusable import Unusable
 
+WHOLE = "model.safetensors"
 MOST_RANK = 512
 MOST_VOCABULARY = 258_048
 """Rows of a head that vLLM's wrapper of it takes."""
@@ -42,21 +45,47 @@ _UNUSABLE: Mapping[str, str] = {
 }
 
 
-def faults(folder: Path, base: Path) -> Iterator[str]:
-    """What is wrong with an adapter in a folder for the base in another; nothing where all is well."""
+def faults(folder: Path, base: Path | None) -> Iterator[str]:
+    """What is wrong with an adapter in a folder for the base in another; nothing where all is well.
+
+    Without a base at hand, what does not fit to it is not found.
+    """
     try:
         config: dict[str, Any] = msgspec.json.decode((folder / "adapter_config.json").read_bytes())
         own = head(folder / "adapter_model.safetensors")
-        told: dict[str, Any] = msgspec.json.decode((base / "config.json").read_bytes())
-        theirs = head(base / "model.safetensors")
-    except (OSError, msgspec.DecodeError, Wrong) as fault:
+        theirs = None if base is None else _Base.read(base)
+    except (OSError, msgspec.DecodeError, Unusable) as fault:
         yield str(fault)
         return
     yield from _configuration(config)
-    yield from _tensors(config, own, told, theirs)
+    yield from _tensors(config, own, theirs)
     yield from _numbers(folder / "adapter_model.safetensors")
     if (folder / FILE).exists():
         yield from _manifest(folder, base)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A base model's configuration, and the heads of all its files of weights: large models have several."""
+
+    told: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Base":
+        """Raises Unusable, OSError and DecodeError."""
+        told: dict[str, Any] = msgspec.json.decode((folder / "config.json").read_bytes())
+        weights: dict[str, Tensor] = {}
+        for path in sorted(folder.glob("*.safetensors")) or [folder / WHOLE]:
+            weights |= head(path)
+        return cls(told, weights)
+
+    def shape(self, module: str, *, of_tokens: bool) -> tuple[int, ...] | None:
+        """What a module takes and gives; a head that is tied is the embedding, which takes tokens and gives what its rows hold."""
+        if module == "lm_head" and self.told.get("tie_word_embeddings"):
+            module = "model.embed_tokens"
+        weight = self.weights.get(f"{module}.weight")
+        return None if weight is None else weight.shape[::-1] if of_tokens else weight.shape
 
 
 def _configuration(config: Mapping[str, Any]) -> Iterator[str]:
@@ -72,13 +101,7 @@ def _configuration(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"adapter_config.json: r must be from 1 to {MOST_RANK}, not {max(ranks, key=str)}"
 
 
-def _tensors(
-    config: Mapping[str, Any],
-    own: Mapping[str, Tensor],
-    told: Mapping[str, Any],
-    theirs: Mapping[str, Tensor],
-) -> Iterator[str]:
-    architecture = (told.get("architectures") or ["?"])[0]
+def _tensors(config: Mapping[str, Any], own: Mapping[str, Tensor], base: _Base | None) -> Iterator[str]:
     pairs: dict[str, set[str]] = {}
     for name, tensor in own.items():
         embedding = _EMBEDDING.fullmatch(name)
@@ -88,14 +111,10 @@ def _tensors(
             continue
         module = found["module"]
         pairs.setdefault(module, set()).add(found["half"])
-        of_table = module.rpartition(".")[2] in {"embed_tokens", "lm_head"}
-        if of_table and architecture not in EMBEDDING_ARCHITECTURES:
-            yield f"{name}: {architecture} takes no LoRA of its {module.rpartition('.')[2]} in vLLM"
-        if of_table and told.get("vocab_size", 0) > MOST_VOCABULARY:
-            yield f"{name}: the base has more than {MOST_VOCABULARY:,} rows"
-        yield from _shape(
-            name, tensor, found["half"], _weight(module, told, theirs, of_tokens=embedding is not None)
-        )
+        if base is not None:
+            yield from _table(name, module, base)
+            weight = base.shape(module, of_tokens=embedding is not None)
+            yield from _shape(name, tensor, found["half"], weight)
     for module, halves in pairs.items():
         if halves != {"A", "B"}:
             yield f"{module}: only half {halves.pop()} is there"
@@ -108,14 +127,16 @@ def _tensors(
         yield f"adapter_config.json: target_modules names {missing[0]!r}, of which no tensor is there"
 
 
-def _weight(
-    module: str, told: Mapping[str, Any], theirs: Mapping[str, Tensor], *, of_tokens: bool
-) -> tuple[int, ...] | None:
-    """What the base's own takes and gives; a head that is tied is the embedding, which takes tokens and gives what its rows hold."""
-    if module == "lm_head" and told.get("tie_word_embeddings"):
-        module = "model.embed_tokens"
-    weight = theirs.get(f"{module}.weight")
-    return None if weight is None else weight.shape[::-1] if of_tokens else weight.shape
+def _table(name: str, module: str, base: _Base) -> Iterator[str]:
+    """Whether the base may have a LoRA of its embedding or head, where this is one."""
+    last = module.rpartition(".")[2]
+    architecture = (base.told.get("architectures") or ["?"])[0]
+    if last not in {"embed_tokens", "lm_head"}:
+        return
+    if architecture not in EMBEDDING_ARCHITECTURES:
+        yield f"{name}: {architecture} takes no LoRA of its {last} in vLLM"
+    if base.told.get("vocab_size", 0) > MOST_VOCABULARY:
+        yield f"{name}: the base has more than {MOST_VOCABULARY:,} rows"
 
 
 def _shape(name: str, tensor: Tensor, half: str, weight: tuple[int, ...] | None) -> Iterator[str]:
@@ -135,15 +156,28 @@ def _numbers(path: Path) -> Iterator[str]:
             yield f"{name}: has values that are no numbers"
 
 
-def _manifest(folder: Path, base: Path) -> Iterator[str]:
+def _manifest(folder: Path, base: Path | None) -> Iterator[str]:
     try:
         manifest = read(folder)
-    except Wrong as fault:
+    except Unusable as fault:
         yield str(fault)
         return
     if manifest.version != version_of(folder):
         yield f"{FILE}: version is of other files than those in the folder"
-    if manifest.base.tokenizer_sha256 != hash_of(base / "tokenizer.json"):
+    if base is None:
+        return
+    if manifest.base.tokenizer_sha256 != _hash_of(base / "tokenizer.json"):
         yield f"{FILE}: made for another tokenizer than the base has"
-    if manifest.base.weights_sha256 != hash_of(base / "model.safetensors"):
+    if (base / WHOLE).exists() and manifest.base.weights_sha256 != _hash_of(base / WHOLE):
         yield f"{FILE}: made for other weights than the base has"
+
+
+def _hash_of(path: Path) -> str:
+    """Of a file of the base, which many adapters ask for and which may be large."""
+    stat = path.stat()
+    return _hashed(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _hashed(path: Path, *_: int) -> str:
+    return hash_of(path)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.linter import faults
-from training.tensors import head, tensors
-from training.wrong import Wrong
+from app.loras.linter import faults
+from app.loras.tensors import head, tensors
+from app.loras.unusable import Unusable
 
 HIDDEN, VOCABULARY, RANK = 8, 32, 4
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -121,7 +121,7 @@ def test_a_file_that_is_cut_off_is_told(tmp_path, base, keep):
     weights.write_bytes(weights.read_bytes()[:keep])
     [fault] = faults(made, base)
     assert "adapter_model.safetensors" in fault
-    with pytest.raises(Wrong):
+    with pytest.raises(Unusable):
         head(weights)
 
 

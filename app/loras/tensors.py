@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from training.wrong import Wrong
+from app.loras.unusable import Unusable
 
 _SIZE = 8
 _KINDS: Mapping[str, Any] = {
@@ -30,21 +30,21 @@ class Tensor(msgspec.Struct, frozen=True):
 
 
 def head(path: Path) -> Mapping[str, Tensor]:
-    """What tensors a file has. Raises Wrong where it is none, or cut off."""
+    """What tensors a file has. Raises Unusable where it is none, or cut off."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(_SIZE), "little")
             whole: dict[str, Any] = msgspec.json.decode(file.read(min(size, path.stat().st_size)))
     except (OSError, msgspec.DecodeError) as fault:
-        raise Wrong(f"{path} is no file of safetensors, or is cut off: {fault}") from None
+        raise Unusable(f"{path} is no file of safetensors, or is cut off: {fault}") from None
     whole.pop("__metadata__", None)
     try:
         found = msgspec.convert(whole, dict[str, Tensor])
     except msgspec.ValidationError as fault:
-        raise Wrong(f"{path} is no file of safetensors: {fault}") from None
+        raise Unusable(f"{path} is no file of safetensors: {fault}") from None
     end = max((tensor.data_offsets[1] for tensor in found.values()), default=0)
     if _SIZE + size + end > path.stat().st_size:
-        raise Wrong(
+        raise Unusable(
             f"{path} is cut off: {_SIZE + size + end:,} bytes are told, and {path.stat().st_size:,} are there"
         )
     return found
@@ -67,5 +67,6 @@ def _array(data: Array, tensor: Tensor, path: Path) -> Array:
         halves = data.view(np.uint16).astype(np.uint32) << np.uint32(16)
         return halves.view(np.float32).reshape(tensor.shape)
     if tensor.dtype not in _KINDS:
-        raise Wrong(f"{path} has numbers of the kind {tensor.dtype}, which are not read here")
-    return data.view(_KINDS[tensor.dtype]).reshape(tensor.shape)
+        raise Unusable(f"{path} has numbers of the kind {tensor.dtype}, which are not read here")
+    found: Array = data.view(_KINDS[tensor.dtype]).reshape(tensor.shape)
+    return found

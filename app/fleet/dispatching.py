@@ -1,0 +1,148 @@
+"""Calls on their way to replicas: each goes where the policy says, or waits until there is room for it.
+
+vLLM lets a call wait whose adapter finds no slot, and answers others meanwhile, so that one adapter's calls can keep another's
+waiting for good. Here no replica is ever sent more adapters at once than it has slots; who waits goes in fair order, by adapter and
+tenant; and for one that has waited long a slot is kept free, so that it is the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.contracts import Priority
+from app.fleet.choice import Choice, Policy
+from app.fleet.placement import Placement
+from app.fleet.prefixes import Prefixes
+from app.fleet.replica import Asked, Replica, Sent
+from app.queueing import FairQueue, Ticket
+
+PATIENCE_SECONDS = 1.0
+"""How long a call waits for the replica that is best for it; then for any that has room, and a slot is kept for it."""
+
+MOST_LOOKED_AT = 64
+"""Adapters that are looked at when room was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Its place among those that wait."""
+
+    priority: Priority = "normal"
+    tenant: str = ""
+    weight: float = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A call that is to be sent. `candidates` are the replicas that may answer it now; `go` is told where it was sent, and why there."""
+
+    asked: Asked
+    candidates: Callable[[], Sequence[Replica]]
+    go: Callable[[Sent, Choice], None]
+    since: float
+    place: Place = Place()
+
+
+class Dispatcher:
+    """One fleet's calls."""
+
+    def __init__(self, policy: Policy, prefixes: Prefixes, placement: Placement) -> None:
+        self._policy = policy
+        self._prefixes = prefixes
+        self._placement = placement
+        self._queue: FairQueue[Waiting] = FairQueue()
+        self._tickets: dict[Waiting, Ticket[Waiting]] = {}
+        self._reserved: dict[str, Replica] = {}
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._queue)
+
+    def put(self, waiting: Waiting, now: float) -> bool:
+        """Send it, if it may go now, and tell it so; else it waits. Whether it was sent."""
+        if self._try(waiting, now):
+            return True
+        place = waiting.place
+        line = f"{place.tenant}\0{waiting.asked.adapter}"
+        self._tickets[waiting] = self._queue.put(waiting, place.priority, line, place.weight)
+        return False
+
+    def leave(self, waiting: Waiting) -> None:
+        """It waits no more."""
+        ticket = self._tickets.pop(waiting, None)
+        if ticket is not None:
+            self._queue.remove(ticket)
+            self._unreserve(waiting.asked.adapter)
+
+    def answered(self, sent: Sent, now: float) -> None:
+        """A call's first content is here."""
+        sent.replica.answered(sent, now)
+
+    def end(self, sent: Sent, now: float) -> None:
+        """A call is over; others may have room now."""
+        sent.replica.end(sent, now)
+        if sent.adapter:
+            self._placement.end(sent.adapter, now)
+        self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Send all of those that wait and may go now."""
+        stuck: set[str] = set()
+        moved = bool(self._queue)
+        while moved:
+            moved = False
+            for ticket in list(self._queue.in_turn()):
+                waiting = ticket.item
+                if waiting.asked.adapter in stuck:
+                    continue
+                if self._try(waiting, now):
+                    self._queue.go(ticket)
+                    del self._tickets[waiting]
+                    moved = True
+                else:
+                    stuck.add(waiting.asked.adapter)
+                    if len(stuck) >= MOST_LOOKED_AT:
+                        return
+
+    def _try(self, waiting: Waiting, now: float) -> bool:
+        candidates = waiting.candidates()
+        if not candidates:
+            return False
+        asked = waiting.asked
+        choice = self._policy.choose(asked, candidates, now)
+        if not choice.replica.has_room(asked.adapter):
+            impatient = now - waiting.since >= PATIENCE_SECONDS
+            found = self._any(asked, candidates, now) if impatient else None
+            if found is None:
+                return False
+            choice = found
+        self._send(waiting, choice, now)
+        return True
+
+    def _any(self, asked: Asked, candidates: Sequence[Replica], now: float) -> Choice | None:
+        """The best of those that have room; where none has, the next free slot of one is kept."""
+        roomy = [replica for replica in candidates if replica.has_room(asked.adapter)]
+        if roomy:
+            return self._policy.choose(asked, roomy, now)
+        if asked.adapter and asked.adapter not in self._reserved:
+            free = [replica for replica in candidates if replica.reserved is None]
+            if free:
+                soonest = min(free, key=lambda replica: replica.slot_seconds(now))
+                soonest.reserved = asked.adapter
+                self._reserved[asked.adapter] = soonest
+        return None
+
+    def _send(self, waiting: Waiting, choice: Choice, now: float) -> None:
+        asked = waiting.asked
+        sent = choice.replica.begin(asked, choice.cached, now)
+        if asked.blocks.hashes:
+            self._prefixes.note(choice.replica.place, asked.blocks)
+        if asked.adapter:
+            self._placement.begin(asked.adapter, now)
+            self._unreserve(asked.adapter)
+        waiting.go(sent, choice)
+
+    def _unreserve(self, adapter: str) -> None:
+        """Nobody needs to keep a slot for it: it has one, or wants none. Who still waits asks again."""
+        replica = self._reserved.pop(adapter, None)
+        if replica is not None:
+            replica.reserved = None
