@@ -33,7 +33,7 @@ class Server:
     """One replica: where it is, its upstream, its administration, and what is known of it.
 
     It is `ready` when it has all of the adapters that it shall have, and `quiet` while it gets no calls so that it can be given
-    another one. Without adapters of ours it is always ready.
+    another one. Without adapters of ours it is always ready. `trouble` is why it cannot be looked at.
     """
 
     def __init__(self, where: str, upstream: Breaking, directory: Directory, seat: Replica) -> None:
@@ -45,6 +45,7 @@ class Server:
         self.shelved = Shelved()
         self.ready = True
         self.quiet = False
+        self.trouble: UpstreamFailure | None = None
         self.lost = asyncio.Event()
         """Set when there is reason to look at it: it could not be reached, or did not know an adapter that it had."""
         self._aside_until = 0.0
@@ -57,10 +58,13 @@ class Server:
     def asked(self) -> int:
         return self.seat.calls
 
-    def tier(self, tried: frozenset[str], now: float) -> tuple[bool, bool, bool]:
-        """Lower is asked earlier: where the call has not failed, who can be reached, who has all adapters."""
-        unreachable = self.breaker.doubted or now < self._aside_until
-        return self.where in tried, unreachable, not self.ready
+    def tier(self, tried: frozenset[str], now: float) -> tuple[bool, bool]:
+        """Lower is asked earlier: where the call has not failed, who can be reached."""
+        return self.where in tried, self.breaker.doubted or now < self._aside_until
+
+    def may_answer(self, adapter: str) -> bool:
+        """Whether a call of this adapter ("" is the base) may go to it."""
+        return self.ready and not self.quiet and (not adapter or adapter in self.shelved.admitted)
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -156,6 +160,10 @@ class Fleet:
         now = _now()
         if not self._admitting():
             raise circuit_open(min(server.breaker.seconds_left(now) for server in self.servers))
+        if all(server.trouble is not None for server in self.servers):
+            raise UpstreamUnavailable(
+                "No replica can be reached.", detail="not asked: none could be looked at"
+            )
         turn = _Turn()
         place = Place(outbound.priority, outbound.caller, outbound.weight)
         waiting = Waiting(asked, lambda: self._candidates(asked.adapter, tried), turn.go, now, place)
@@ -207,11 +215,7 @@ class Fleet:
     def _candidates(self, adapter: str, tried: frozenset[str]) -> Sequence[Replica]:
         """The replicas that may answer: the best of those that are there, in the order in which the adapter belongs to them."""
         now = _now()
-        servers = [
-            server
-            for server in self._admitting()
-            if not server.quiet and (not adapter or adapter in server.shelved.admitted)
-        ]
+        servers = [server for server in self._admitting() if server.may_answer(adapter)]
         if not servers:
             return ()
         tiers = [server.tier(tried, now) for server in servers]

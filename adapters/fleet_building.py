@@ -54,6 +54,7 @@ def fleet_of(name: str, settings: config.Vllm, reached: Sequence[Reached], share
         canary_seconds=wanted.canary_seconds,
         keep_seconds=wanted.keep_seconds,
         look_seconds=wanted.look_seconds,
+        mixing=wanted.mixing,
     )
     return Built(fleet, Loras(fleet, shelf, shared, placement, terms))
 

@@ -8,22 +8,22 @@ then are calls sent to it. A replica that began anew has lost all of it, and is 
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
-import msgspec
 
+from adapters import proving
 from adapters.fleet import Fleet, Server
+from adapters.proving import Later, Refused, said
 from app.background import background
+from app.config import Mixing
 from app.errors import UpstreamFailure, UpstreamTimeout
 from app.fleet.placement import Placement
-from app.fleet.reconciling import Step, next_step
+from app.fleet.reconciling import QUIET, Step, next_step
 from app.loras.shared import Shared
 from app.loras.unusable import Unusable
 from app.loras.versions import Found, Shelf, Version, is_versioned
@@ -37,7 +37,10 @@ GONE_SECONDS = 10.0
 MOST_TRIES = 3
 """How often an adapter that a replica does not find is asked for again: a shared folder may be late."""
 
-CANARY_TOKENS = 512
+MOST_SEEN = 1_000_000
+"""More adapters than any server has: one that was seen to mix them up is not asked again until it begins anew."""
+
+_MIX = "the base beside adapters"
 _LOADED = "has already been loaded"
 
 
@@ -56,6 +59,7 @@ class Terms:
     canary_seconds: float = 60.0
     keep_seconds: float = 600.0
     look_seconds: float = 2.0
+    mixing: Mixing = "auto"
 
 
 @dataclass(slots=True)
@@ -64,14 +68,6 @@ class Tally:
 
     steps: Counter[tuple[str, str]] = field(default_factory=Counter)
     load_seconds: float = 0.0
-
-
-class Refused(Exception):
-    """A replica will not take an adapter, whenever it is asked; the text says why."""
-
-
-class Later(Exception):
-    """A step did not succeed, and may the next time; the text says why."""
 
 
 class Loras:
@@ -118,6 +114,7 @@ class Loras:
         """Begin to look after the replicas. What cannot be read now is read later, and told until then."""
         for server in self._fleet.servers:
             server.ready = False
+            server.seat.apart = self._terms.mixing != "together"
         await self._look()
         await self._running.enter_async_context(
             background(self._watch(), f"{self._name}: adapters are not looked for any more")
@@ -255,6 +252,9 @@ class Loras:
         """One that does not answer in time is busy; one that cannot be reached has gone, and may come back without anything."""
         if isinstance(failure, UpstreamTimeout):
             return
+        if server.trouble is None:
+            _log.warning("%s: %s cannot be looked at: %s", self._name, server.where, failure.message)
+        server.trouble = failure
         server.ready = False
         server.shelved.admitted.clear()
         self._unreached.setdefault(server, asyncio.get_running_loop().time())
@@ -265,21 +265,21 @@ class Loras:
         late: set[str] = set()
         while (step := self._next(server, late)) is not None:
             async with self._left_alone(server, step):
-                while step is not None:
-                    await self._tried(server, step, late)
-                    await self._hear(server)
-                    action, step = step.action, self._next(server, late)
-                    if step is not None and step.action != action:
-                        break  # what needs no quiet is not done in it
-        if not server.ready and not late:
+                await self._tried(server, step, late)
+            await self._hear(server)
+        if not server.ready:
             server.ready = True
-            _log.info("%s: %s has all of its adapters", self._name, server.where)
+            _log.info("%s: %s has the adapters that it can have", self._name, server.where)
         self._fleet.pump()
 
     def _next(self, server: Server, late: Collection[str]) -> Step | None:
         wanted = [name for name in self.shall_have(server) if name not in late]
         managed = {name for name in server.shelved.listed if self.manages(name)} - set(late)
-        return next_step(server.shelved, wanted, managed, server.seat.busy)
+        return next_step(server.shelved, wanted, managed, server.seat.busy, self._slots(server, late))
+
+    def _slots(self, server: Server, late: Collection[str]) -> int:
+        """With how many adapters it has to be seen whether the base is answered as itself."""
+        return 0 if self._terms.mixing != "auto" or _MIX in late else server.seat.max_loras
 
     async def _tried(self, server: Server, step: Step, late: set[str]) -> None:
         """One step, however it goes. Raises UpstreamFailure where the replica itself is not there."""
@@ -291,18 +291,21 @@ class Loras:
             outcome = "refused"
             _log.error("%s: %s does not take %s: %s", self._name, server.where, step.name, refusal)
         except Later as reason:
-            late.add(step.name)
+            late.add(step.name or _MIX)
             outcome = "late"
-            _log.warning("%s: %s has no %s yet: %s", self._name, server.where, step.name, reason)
+            _log.warning("%s: %s is late with %s: %s", self._name, server.where, step.name or _MIX, reason)
         self.tally.steps[step.action, outcome] += 1
 
     async def _hear(self, server: Server) -> None:
         """What the replica lists now."""
         cards = await server.directory.cards()
         self._unreached.pop(server, None)
+        server.trouble = None
+        server.shelved.base = next((card.id for card in cards if card.parent is None), "")
         lost = server.shelved.heard([card.id for card in cards])
         if lost:  # it has begun anew
             server.ready = False
+            server.seat.apart = self._terms.mixing != "together"
             server.seat.residency.clear()
             self._fleet.prefixes.forget(server.seat.place)
 
@@ -311,22 +314,27 @@ class Loras:
         if step.action == "unload":
             await self._unload(server, step.name)
             return
+        if step.action == "mix":
+            await self._mix(server)
+            return
         version = self.found.versions.get(step.name)
         if version is None:
             raise Refused("it is not in the folder of adapters any more")
         if step.action == "load":
             await self._load(server, version)
         await self._prove(server, version)
-        server.shelved.admitted.add(step.name)
+        server.shelved.admit(step.name)
         self._fleet.pump()
 
     @asynccontextmanager
     async def _left_alone(self, server: Server, step: Step) -> AsyncGenerator[None]:
-        """Hold a replica without calls while it loads; one of the fleet at a time."""
-        if step.action != "load" or not server.ready:  # one that is not ready gets none, where others are
+        """Hold a replica without calls, where the step wants that; one of the fleet at a time."""
+        if step.action not in QUIET:
             yield
             return
-        async with self._turn:
+        async with (
+            self._turn if server.ready else contextlib.nullcontext()
+        ):  # one that is not ready gets none
             server.quiet = True
             try:
                 with contextlib.suppress(TimeoutError):
@@ -354,43 +362,51 @@ class Loras:
             self.tally.load_seconds += seconds
             _log.info("%s: %s has %s, in %.2f s", self._name, server.where, version.name, seconds)
             return
-        said = _said(answer)
-        if _LOADED in said:  # another gateway was faster
+        told = said(answer)
+        if _LOADED in told:  # another gateway was faster
             return
         tries = self._tries[server.where, version.name] = self._tries[server.where, version.name] + 1
         if _may_pass(answer) and tries < MOST_TRIES:
-            raise Later(said)
-        raise Refused(said)
+            raise Later(told)
+        raise Refused(told)
 
     async def _prove(self, server: Server, version: Version) -> None:
-        """Ask it what its manifest says that it answers; one without such a line has to answer at all. Raises Refused."""
-        canary = version.canary
-        body: dict[str, Any] = {
-            "model": version.name,
-            "messages": [{"role": "user", "content": canary.sent if canary else "."}],
-            "temperature": 0,
-            "max_tokens": CANARY_TOKENS if canary else 1,
-            "cache_salt": secrets.token_hex(16),  # what was computed under this name before proves nothing
-        }
-        answer = await server.directory.ask("POST", "chat/completions", body, self._terms.canary_seconds)
-        if answer.status_code >= 500:
-            raise Later(f"its canary failed: {_said(answer)}")
-        if not answer.is_success:
-            wrong = f"its canary was refused: {_said(answer)}"
-        elif canary and _text(answer) != canary.answer:
-            wrong = "its canary was answered otherwise than its manifest says"
-        else:
-            return
-        with contextlib.suppress(UpstreamFailure, Later):
-            await self._unload(server, version.name)
-        raise Refused(wrong)
+        """Raises Refused; a replica that answered wrongly has it no more."""
+        try:
+            await proving.canary(server.directory, version, self._terms.canary_seconds)
+        except Refused:
+            with contextlib.suppress(UpstreamFailure, Later):
+                await self._unload(server, version.name)
+            raise
+
+    async def _mix(self, server: Server) -> None:
+        """See whether calls of the base stay its own beside those of adapters. Raises Later where that cannot be seen."""
+        shelved, seat = server.shelved, server.seat
+        adapters = [name for name in self.shall_have(server) if name in shelved.admitted][: seat.max_loras]
+        seen = min(shelved.most, seat.max_loras)
+        apart = await proving.keeps_apart(
+            server.directory, shelved.base, adapters, self._terms.canary_seconds
+        )
+        if apart is None:
+            raise Later(
+                "the base was not answered in a way that could be compared; until then it is kept apart"
+            )
+        shelved.mixed = seen if apart else MOST_SEEN
+        seat.apart = not apart
+        if not apart:
+            _log.warning(
+                "%s: %s answers calls of %s with an adapter's weights where both are in one batch: they are kept apart",
+                self._name,
+                server.where,
+                shelved.base,
+            )
 
     async def _unload(self, server: Server, name: str) -> None:
         """Take a name away. What answers under it ends first; the next step asks again until then."""
         server.shelved.admitted.discard(name)
         answer = await server.directory.ask("POST", "unload_lora_adapter", {"lora_name": name})
         if not answer.is_success and answer.status_code != 404:
-            raise Later(_said(answer))
+            raise Later(said(answer))
         server.seat.residency.forget(name)
         _log.info("%s: %s has no %s any more", self._name, server.where, name)
 
@@ -413,26 +429,4 @@ def _moving(alias: str, name: str, now: float) -> Callable[[Wanted], Wanted]:
 
 def _may_pass(answer: httpx.Response) -> bool:
     """Whether the same request may succeed later: a file that is not there yet. Everything else vLLM says is for good."""
-    return answer.status_code == 404 and "No adapter found" in _said(answer)
-
-
-def _said(answer: httpx.Response) -> str:
-    """What a server says of a refusal, for operators."""
-    try:
-        told = msgspec.json.decode(answer.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return f"status {answer.status_code}"
-    if told == {"detail": "Not Found"}:
-        return "it takes no adapters while it runs: start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
-    error = told.get("error") if isinstance(told, dict) else None
-    message = error.get("message") if isinstance(error, dict) else None
-    return f"status {answer.status_code}" + (f": {message[:500]}" if isinstance(message, str) else "")
-
-
-def _text(answer: httpx.Response) -> str | None:
-    try:
-        content: Mapping[str, Any] = msgspec.json.decode(answer.content)
-        text: str | None = content["choices"][0]["message"]["content"]
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
-        return None
-    return text
+    return answer.status_code == 404 and "No adapter found" in said(answer)

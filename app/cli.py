@@ -27,6 +27,7 @@ from app.config.lasting import after_restart
 from app.config.values import is_loopback
 from app.draining import Draining
 from app.keys import commands as key_commands
+from app.loras import commands as lora_commands
 from app.routing import commands as router_commands
 from app.routing.templates import looked_into
 from app.store.glance import may_have_keys
@@ -93,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = scenes.add_subparsers(required=True, metavar="action")
     scene_commands.add(actions)
     codebook_commands.add(actions)
+
+    lora = commands.add_parser("lora", help="which adapters vLLM servers have: list, load, unload, pin, roll")
+    lora_commands.add(lora.add_subparsers(required=True, metavar="action"))
 
     ab_commands.add(commands)
 

@@ -37,6 +37,7 @@ from routers import (
     encoding,
     ephemeral,
     health,
+    loras,
     messages,
     metrics,
     models,
@@ -70,6 +71,7 @@ SHOWN = (
     WantedKey,
     admin.Rotation,
     configuration.Rollback,
+    *loras.SHOWN,
     WantedScenes,
     WantedSearch,
     encoding.EncodeRequest,
@@ -143,6 +145,7 @@ def build(parts: Parts, lifespan: Lifespan) -> FastAPI:
     app.include_router(ephemeral.router(parts.keys, parts.registry))
     app.include_router(admin.router(parts.keys, parts.registry))
     app.include_router(configuration.router(parts.keys, parts.configuration))
+    app.include_router(loras.router(parts.keys, parts.in_force))
     app.include_router(usage.router(parts.keys, parts.reporter))
     app.include_router(health.router(parts.doctor, parts.readiness))
     if parts.metrics is not None:

@@ -10,7 +10,7 @@ from app.config.environment import read_environment
 from app.config.faults import ConfigError, Fault, dotted, in_order
 from app.config.hypertokens import HYPERTOKENS
 from app.config.limits import AllowanceSettings, Limits, Rule
-from app.config.loras import CacheSalt, Loras
+from app.config.loras import CacheSalt, Loras, Mixing
 from app.config.manner_rules import broken_manners
 from app.config.oddities import oddities
 from app.config.pacing import Pacing
@@ -55,6 +55,7 @@ __all__ = [
     "Lora",
     "Loras",
     "Metrics",
+    "Mixing",
     "Mode",
     "ModeRule",
     "Model",

@@ -8,6 +8,7 @@ from app.config.settings import Settings
 from app.config.values import Count, EmptyIsNull, File, FromText, Matching, Seconds
 
 CacheSalt: TypeAlias = Literal["key", "none"]
+Mixing: TypeAlias = Literal["auto", "together", "apart"]
 Folder = Annotated[str, Matching(r"[^\x00-\x1f\x7f]{1,4096}", "a folder's path")]
 
 
@@ -36,6 +37,10 @@ class Loras(Settings):
     quiesce_seconds: Annotated[Seconds | None, EmptyIsNull] = Field(
         default=30.0,
         description="how long a server gets no calls before it is given an adapter, so that those it has end; null is as long as they take",
+    )
+    mixing: Mixing = Field(
+        default="auto",
+        description="whether a server answers calls of the base model and of adapters at once: where it was seen to keep them apart, always, or never",
     )
     load_seconds: Seconds = Field(default=120.0, description="how long a server may take to load an adapter")
     canary_seconds: Seconds = Field(

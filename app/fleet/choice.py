@@ -56,7 +56,7 @@ class LMetric:
         best, least = candidates[0], float("inf")
         for replica in candidates:
             tokens: float = replica.pending_tokens + max(1, blocks.tokens - cached.get(replica.place, 0))
-            if adapter and adapter not in replica.busy:
+            if adapter not in replica.busy and (adapter or replica.apart):
                 tokens += self._adapter_tokens(adapter, replica, now)
             score = tokens * replica.crowd
             if score < least and (replica.kv_usage <= FULL_KV or least == float("inf")):
@@ -68,8 +68,8 @@ class LMetric:
     @staticmethod
     def _adapter_tokens(adapter: str, replica: Replica, now: float) -> float:
         """What the adapter costs there: the engine's standstill while it is loaded, and the wait for a slot."""
-        seconds = replica.costs.load_seconds(replica.residency.level(adapter))
-        if len(replica.busy) >= replica.max_loras:
+        seconds = replica.costs.load_seconds(replica.residency.level(adapter)) if adapter else 0.0
+        if replica.waits_for_others(adapter):
             seconds += replica.slot_seconds(now)
         return seconds * replica.costs.prefill_tokens_per_second
 

@@ -123,9 +123,9 @@ class Dispatcher:
         roomy = [replica for replica in candidates if replica.has_room(asked.adapter)]
         if roomy:
             return self._policy.choose(asked, roomy, now)
-        if asked.adapter and asked.adapter not in self._reserved:
+        if asked.adapter not in self._reserved:
             free = [replica for replica in candidates if replica.reserved is None]
-            if free:
+            if free:  # those that are full of one kind alone are not helped by it, and lose nothing
                 soonest = min(free, key=lambda replica: replica.slot_seconds(now))
                 soonest.reserved = asked.adapter
                 self._reserved[asked.adapter] = soonest
@@ -136,9 +136,9 @@ class Dispatcher:
         sent = choice.replica.begin(asked, choice.cached, now)
         if asked.blocks.hashes:
             self._prefixes.note(choice.replica.place, asked.blocks)
+        self._unreserve(asked.adapter)
         if asked.adapter:
             self._placement.begin(asked.adapter, now)
-            self._unreserve(asked.adapter)
         waiting.go(sent, choice)
 
     def _unreserve(self, adapter: str) -> None:

@@ -4,7 +4,6 @@ All of it is counted here, at the moment a call is sent, begins to answer and en
 and a second is enough for every gateway to send its calls to the same idle replica.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.fleet.prefixes import NO_BLOCKS, Blocks
@@ -75,7 +74,11 @@ class Sent:
 
 @dataclass(slots=True, eq=False)
 class Replica:
-    """`place` is its bit in the index of prefixes. `others` are calls that other gateways have there, as it told last."""
+    """`place` is its bit in the index of prefixes. `others` are calls that other gateways have there, as it told last.
+
+    One that is `apart` gives calls of the base model an adapter's answers where both are in a batch (vLLM on processors does, all
+    versions until 0.33): there calls of the base and of adapters are never answered at once.
+    """
 
     name: str
     place: int
@@ -91,8 +94,9 @@ class Replica:
     crowd: float = 1.0
     """How much each token that is to be read weighs: it keeps (in-flight + 1) calls waiting, and more where memory is short."""
     busy: dict[str, Busy] = field(default_factory=dict)
+    apart: bool = False
     reserved: str | None = None
-    """The adapter that the next free slot is kept for."""
+    """The adapter ("" is the base) that the next free place is kept for."""
 
     def begin(self, asked: Asked, cached: int, now: float) -> Sent:
         """A call is sent to it."""
@@ -149,18 +153,27 @@ class Replica:
         """Whether a call of this adapter would begin at once: there is room for it, and a slot for its adapter."""
         if self.most_calls is not None and self.in_flight >= self.most_calls:
             return False
-        if not adapter or adapter in self.busy:
-            return self.reserved is None or self.reserved == adapter or not adapter
-        free = self.max_loras - len(self.busy)
-        return free > (self.reserved is not None and self.reserved != adapter)
+        if self.reserved is not None and self.reserved != adapter and (adapter or self.apart):
+            return False
+        return not self.waits_for_others(adapter)
+
+    @property
+    def base_calls(self) -> int:
+        """Calls of the base model that it is answering."""
+        return self.in_flight - sum(busy.calls for busy in self.busy.values())
+
+    def waits_for_others(self, adapter: str) -> bool:
+        """Whether a call of this adapter would have to wait until calls of others have ended."""
+        if not adapter:
+            return self.apart and bool(self.busy)
+        if self.apart and self.base_calls:
+            return True
+        return adapter not in self.busy and len(self.busy) >= self.max_loras
 
     def slot_seconds(self, now: float) -> float:
         """How long until an adapter's slot is free, about: until the calls of one of them have taken what a call takes."""
         service = self.costs.service_seconds
         return max(
-            min((busy.newest + service - now for busy in self.busy.values()), default=0.0), 0.1 * service
+            min((busy.newest + service - now for busy in self.busy.values()), default=service),
+            0.1 * service,
         )
-
-    @property
-    def running(self) -> Mapping[str, Busy]:
-        return self.busy

@@ -32,16 +32,22 @@ class BookOf(msgspec.Struct, frozen=True):
 
 class Canary(msgspec.Struct, frozen=True, omit_defaults=True):
     """A prompt that it answers so, greedily: who loads it can try. `prompt` is how the model is told it, in its tokens, where
-    that is not how users say it.
+    that is not how users say it; `max_tokens` is where the answer was cut off, 0 is nowhere.
     """
 
     user: str
     answer: str
     prompt: str = ""
+    max_tokens: int = 0
 
     @property
     def sent(self) -> str:
         return self.prompt or self.user
+
+    @property
+    def bound(self) -> int:
+        """As many tokens as the answer may need: none has less than a byte, and one says that it has ended."""
+        return self.max_tokens or len(self.answer.encode()) + 1
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,25 +47,61 @@ def make_models(folder: Path) -> None:
     assert made.returncode == 0, made.stderr[-3000:]
 
 
+class Launch:
+    """One vLLM that can be started, killed and started again on its port. Its log goes to the folder."""
+
+    def __init__(self, folder: Path, *options: str | Path, core: int | None = None) -> None:
+        """On the models of this folder, or as the options say; on this one of the cores alone, where it is told.
+
+        Two that share their cores wait for each other's threads, one of them for half a minute at times.
+        """
+        cores = sorted(os.sched_getaffinity(0))
+        bound = {} if core is None else {"VLLM_CPU_OMP_THREADS_BIND": str(cores[core % len(cores)])}
+        self._environment = os.environ | ENVIRONMENT | bound
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [*_started(self.port), *(map(str, options) if options else _options(folder))]
+        self._log = folder / f"vllm-{self.port}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and do not wait."""
+        with self._log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Until it answers."""
+        assert self._process is not None
+        _wait_for(self.url, self._process, self._log)
+
+    def kill(self) -> None:
+        """End it with its engine, as a power cut does."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process)
+
+
 @contextmanager
 def running(folder: Path, *options: str | Path) -> Generator[Server]:
-    """Start vLLM on the models of this folder, or as the options say; leaving the block stops it. Its log goes to the folder."""
-    port = _free_port()
-    log = folder / "vllm.log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [*_started(port), *(map(str, options) if options else _options(folder))],
-            env=os.environ | ENVIRONMENT,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    """Start vLLM on the models of this folder, or as the options say; leaving the block stops it."""
+    launch = Launch(folder, *options)
+    launch.start()
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(url, process, log)
-        yield Server(url, folder)
+        launch.wait()
+        yield Server(launch.url, folder)
     finally:
-        _stop(process)
+        launch.stop()
 
 
 def _started(port: int) -> list[str]:

@@ -90,7 +90,7 @@ def model(words: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     return made
 
 
-def save_adapter(folder: Path, seed: int) -> None:
+def save_adapter(folder: Path, seed: int, base: Path | None = None) -> None:
     """PEFT starts B at zero, an adapter that changes nothing; here it is random as well."""
     lora = LoraConfig(
         r=LORA_RANK,
@@ -98,7 +98,7 @@ def save_adapter(folder: Path, seed: int) -> None:
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj"],
         task_type="CAUSAL_LM",
     )
-    adapted = get_peft_model(Qwen3ForCausalLM.from_pretrained(folder.parent / "base"), lora)
+    adapted = get_peft_model(Qwen3ForCausalLM.from_pretrained(base or folder.parent / "base"), lora)
     torch.manual_seed(seed)
     for name, weight in adapted.named_parameters():
         if "lora_" in name:
