@@ -93,6 +93,7 @@ class Fleet:
         self.servers = tuple(servers)
         self.prefixes = prefixes
         self._by_seat: dict[Replica, Server] = {server.seat: server for server in servers}
+        self._placement = placement
         self._dispatcher = Dispatcher(policy, prefixes, placement)
         self.manages: Callable[[str], bool] = lambda _: False
         """Whether a model's name is an adapter that replicas are given from here."""
@@ -152,8 +153,10 @@ class Fleet:
         )
 
     def _asked(self, outbound: Outbound) -> Asked:
-        adapter = outbound.model if self.manages(outbound.model) else ""
-        return Asked(adapter, cut(outbound.prompt(), outbound.model, outbound.caller))
+        blocks = cut(outbound.prompt(), outbound.model, outbound.caller)
+        if not self.manages(outbound.model):
+            return Asked("", blocks)
+        return Asked(outbound.model, blocks, self._placement.homes(outbound.model, _now()))
 
     async def _turn(self, outbound: Outbound, asked: Asked, tried: frozenset[str]) -> tuple[Sent, str]:
         """Where the call goes, when there is room for it, and why. Raises UpstreamUnavailable."""
@@ -174,7 +177,7 @@ class Fleet:
                 waiting, turn, min(outbound.deadline, outbound.first_by, now + WAIT_SECONDS)
             )
         except BaseException:
-            self._dispatcher.leave(waiting)
+            self._dispatcher.leave(waiting, _now())
             if turn.sent is not None:
                 self._end(turn.sent)
             raise

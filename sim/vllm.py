@@ -20,7 +20,9 @@ _GUARDED = "/v1/"
 
 
 class Vllm:
-    """One replica."""
+    """One replica. `unfit` are adapters that it answers a 500 for, as vLLM does where one has too high a rank; `takes` says whether
+    it takes any while it runs (VLLM_ALLOW_RUNTIME_LORA_UPDATING).
+    """
 
     dialect = "vllm"
 
@@ -28,8 +30,19 @@ class Vllm:
         self._models = tuple(models)
         self._loras = {name: f"/loras/{name}" for name in loras}
         self._key = key
+        self.unfit: set[str] = set()
+        self.takes = True
         self._running: set[Seen] = set()
         self._totals = {"prompt_tokens": 0, "generation_tokens": 0, "request_success": 0}
+
+    @property
+    def loras(self) -> Mapping[str, str]:
+        """Its adapters, and the paths that it was given for them."""
+        return self._loras
+
+    def begin_anew(self) -> None:
+        """As after a restart: without what it was given while it ran."""
+        self._loras.clear()
 
     def page(self, seen: Seen) -> Reply | None:
         if seen.page.startswith(_GUARDED) and self._key and seen.key != self._key:
@@ -43,6 +56,8 @@ class Vllm:
             ("POST", "/v1/unload_lora_adapter"): lambda: self._unload(_body(seen)),
             ("POST", "/tokenize"): lambda: self._tokens(_body(seen)),
         }
+        if not self.takes and seen.page.endswith("_lora_adapter"):
+            return as_json({"detail": "Not Found"}, 404)
         found = pages.get((seen.method, seen.page))
         if found is not None:
             return found()
@@ -87,6 +102,8 @@ class Vllm:
             return _error(400, "InvalidUserInput", "Both 'lora_name' and 'lora_path' must be provided.")
         if name in self._models or (name in self._loras and not asked.get("load_inplace")):
             return _error(400, "InvalidUserInput", f"The lora adapter '{name}' has already been loaded.")
+        if name in self.unfit:
+            return _error(500, "InternalServerError", "LoRA rank 4096 is greater than max_lora_rank 64.")
         self._loras[name] = path
         return Reply(200, _TEXT, f"Success: LoRA adapter '{name}' added successfully.".encode())
 

@@ -32,7 +32,7 @@ class Loras(Settings):
         default=2, description="on how many servers each adapter is in any case, where there are so many"
     )
     calls_a_replica: Annotated[float, Field(strict=True, gt=0, le=100_000), FromText] = Field(
-        default=8.0, description="calls of one adapter at once for which it is put on one more server"
+        default=24.0, description="calls of one adapter at once for which it is put on one more server"
     )
     quiesce_seconds: Annotated[Seconds | None, EmptyIsNull] = Field(
         default=30.0,

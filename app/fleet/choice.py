@@ -20,6 +20,11 @@ from app.fleet.prefixes import Prefixes
 from app.fleet.replica import FULL_KV, Asked, Replica
 from app.fleet.residency import Level
 
+AWAY = 4.0
+"""How much worse a replica must be that an adapter belongs to, before its calls go to one that it does not: each that has an
+adapter's calls needs a slot for it, and its own copy of their prefixes.
+"""
+
 PolicyName: TypeAlias = Literal["lmetric", "least_loaded", "power_of_two", "round_robin", "bounded_hash"]
 
 
@@ -54,11 +59,14 @@ class LMetric:
         blocks, adapter = asked.blocks, asked.adapter
         cached = self._prefixes.cached(blocks)
         best, least = candidates[0], float("inf")
-        for replica in candidates:
+        homes = len(candidates) if asked.homes is None else asked.homes
+        for place, replica in enumerate(candidates):
             tokens: float = replica.pending_tokens + max(1, blocks.tokens - cached.get(replica.place, 0))
             if adapter not in replica.busy and (adapter or replica.apart):
                 tokens += self._adapter_tokens(adapter, replica, now)
             score = tokens * replica.crowd
+            if place >= homes:
+                score *= AWAY
             if score < least and (replica.kv_usage <= FULL_KV or least == float("inf")):
                 best, least = replica, score
         return Choice(

@@ -51,7 +51,8 @@ class Dispatcher:
         self._placement = placement
         self._queue: FairQueue[Waiting] = FairQueue()
         self._tickets: dict[Waiting, Ticket[Waiting]] = {}
-        self._reserved: dict[str, Replica] = {}
+        self._kept: dict[str, Replica] = {}
+        """By adapter, where the next free slot is kept for it."""
 
     def __len__(self) -> int:
         """How many wait."""
@@ -59,19 +60,24 @@ class Dispatcher:
 
     def put(self, waiting: Waiting, now: float) -> bool:
         """Send it, if it may go now, and tell it so; else it waits. Whether it was sent."""
-        if self._try(waiting, now):
+        adapter, place = waiting.asked.adapter, waiting.place
+        if adapter:
+            self._placement.begin(adapter, now)
+        if self._try(waiting, now, anywhere=False):
             return True
-        place = waiting.place
-        line = f"{place.tenant}\0{waiting.asked.adapter}"
+        line = f"{place.tenant}\0{adapter}"
         self._tickets[waiting] = self._queue.put(waiting, place.priority, line, place.weight)
         return False
 
-    def leave(self, waiting: Waiting) -> None:
+    def leave(self, waiting: Waiting, now: float) -> None:
         """It waits no more."""
         ticket = self._tickets.pop(waiting, None)
-        if ticket is not None:
-            self._queue.remove(ticket)
-            self._unreserve(waiting.asked.adapter)
+        if ticket is None:
+            return
+        self._queue.remove(ticket)
+        self._let_go(waiting.asked.adapter)
+        if waiting.asked.adapter:
+            self._placement.end(waiting.asked.adapter, now)
 
     def answered(self, sent: Sent, now: float) -> None:
         """A call's first content is here."""
@@ -85,64 +91,68 @@ class Dispatcher:
         self.pump(now)
 
     def pump(self, now: float) -> None:
-        """Send all of those that wait and may go now."""
+        """Send those that wait and may go now: first to the replicas that are best for them, then who has waited long to any."""
+        for anywhere in (False, True):
+            if self._queue:
+                self._pass(now, anywhere=anywhere)
+
+    def _pass(self, now: float, *, anywhere: bool) -> None:
+        """Go through the lines in the order of their turns; an adapter that finds no room is asked no more."""
         stuck: set[str] = set()
-        moved = bool(self._queue)
-        while moved:
+        moved = True
+        while moved and len(stuck) < MOST_LOOKED_AT:
             moved = False
             for ticket in list(self._queue.in_turn()):
                 waiting = ticket.item
-                if waiting.asked.adapter in stuck:
+                adapter = waiting.asked.adapter
+                if adapter in stuck:
                     continue
-                if self._try(waiting, now):
+                if self._try(waiting, now, anywhere=anywhere):
                     self._queue.go(ticket)
                     del self._tickets[waiting]
                     moved = True
                 else:
-                    stuck.add(waiting.asked.adapter)
+                    stuck.add(adapter)
                     if len(stuck) >= MOST_LOOKED_AT:
-                        return
+                        break
 
-    def _try(self, waiting: Waiting, now: float) -> bool:
+    def _try(self, waiting: Waiting, now: float, *, anywhere: bool) -> bool:
+        """Send it to the best replica, if there is room; or, who has waited long, to the best that has room. Whether it went."""
+        if anywhere and now - waiting.since < PATIENCE_SECONDS:
+            return False
         candidates = waiting.candidates()
+        asked = waiting.asked
+        if anywhere:
+            candidates = self._roomy(asked, candidates, now)
         if not candidates:
             return False
-        asked = waiting.asked
         choice = self._policy.choose(asked, candidates, now)
         if not choice.replica.has_room(asked.adapter):
-            impatient = now - waiting.since >= PATIENCE_SECONDS
-            found = self._any(asked, candidates, now) if impatient else None
-            if found is None:
-                return False
-            choice = found
+            return False
         self._send(waiting, choice, now)
         return True
 
-    def _any(self, asked: Asked, candidates: Sequence[Replica], now: float) -> Choice | None:
-        """The best of those that have room; where none has, the next free slot of one is kept."""
+    def _roomy(self, asked: Asked, candidates: Sequence[Replica], now: float) -> Sequence[Replica]:
+        """Those that have room; where none has, the next free slot of one is kept."""
         roomy = [replica for replica in candidates if replica.has_room(asked.adapter)]
-        if roomy:
-            return self._policy.choose(asked, roomy, now)
-        if asked.adapter not in self._reserved:
-            free = [replica for replica in candidates if replica.reserved is None]
-            if free:  # those that are full of one kind alone are not helped by it, and lose nothing
+        if not roomy and asked.adapter not in self._kept:
+            free = [replica for replica in candidates if replica.kept_for is None]
+            if free:
                 soonest = min(free, key=lambda replica: replica.slot_seconds(now))
-                soonest.reserved = asked.adapter
-                self._reserved[asked.adapter] = soonest
-        return None
+                soonest.keep_slot(asked.adapter)
+                self._kept[asked.adapter] = soonest
+        return roomy
 
     def _send(self, waiting: Waiting, choice: Choice, now: float) -> None:
         asked = waiting.asked
         sent = choice.replica.begin(asked, choice.cached, now)
         if asked.blocks.hashes:
             self._prefixes.note(choice.replica.place, asked.blocks)
-        self._unreserve(asked.adapter)
-        if asked.adapter:
-            self._placement.begin(asked.adapter, now)
+        self._let_go(asked.adapter)
         waiting.go(sent, choice)
 
-    def _unreserve(self, adapter: str) -> None:
+    def _let_go(self, adapter: str) -> None:
         """Nobody needs to keep a slot for it: it has one, or wants none. Who still waits asks again."""
-        replica = self._reserved.pop(adapter, None)
+        replica = self._kept.pop(adapter, None)
         if replica is not None:
-            replica.reserved = None
+            replica.let_go()

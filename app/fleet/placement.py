@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 
-WINDOW_SECONDS = 60.0
+WINDOW_SECONDS = 15.0
 """Over about how long demand is averaged."""
 COOL_SECONDS = 300.0
 """For how long an adapter stays where it was needed: it comes at once and goes slowly, since each coming stalls a replica."""
@@ -34,8 +34,8 @@ class _Need:
     calls: int = 0
     mean: float = 0.0
     at: float = 0.0
-    size: int = 0
-    size_at: float = 0.0
+    homes: int = 1
+    homes_at: float = 0.0
 
     def pass_time(self, now: float) -> None:
         """Move the mean to this moment: an exponentially weighted one of calls in flight."""
@@ -46,15 +46,18 @@ class _Need:
 
 @dataclass(slots=True)
 class Placement:
-    """How many replicas each adapter is worth. `calls_a_replica` is how many calls of one adapter fill a replica; `least` are those
-    that each one has in any case, so that the loss of one loses nobody.
+    """Where each adapter is at home, and where it is besides.
+
+    `calls_a_replica` is how many calls of one adapter fill a replica: so many homes it has. `least` are the replicas that have it in
+    any case, so that the loss of one loses nobody; those behind the homes are spare, and get its calls where a home is much worse.
     """
 
-    least: int = 1
-    calls_a_replica: float = 8.0
+    least: int = 2
+    calls_a_replica: float = 24.0
     _needs: dict[str, _Need] = field(default_factory=dict)
 
     def begin(self, adapter: str, now: float) -> None:
+        """A call of it has come; also one that waits is a need."""
         need = self._needs.setdefault(adapter, _Need(at=now))
         need.pass_time(now)
         need.calls += 1
@@ -67,19 +70,19 @@ class Placement:
     def forget(self, adapter: str) -> None:
         self._needs.pop(adapter, None)
 
-    def size(self, adapter: str, now: float) -> int:
-        """On how many replicas it shall be: more at once, fewer only when fewer were enough for a while."""
+    def homes(self, adapter: str, now: float) -> int:
+        """How many replicas its calls keep busy: more at once, fewer only when fewer were enough for a while."""
         need = self._needs.get(adapter)
         if need is None:
-            return self.least
+            return 1
         need.pass_time(now)
-        wanted = max(self.least, math.ceil(need.mean / self.calls_a_replica))
-        if wanted >= need.size:
-            need.size, need.size_at = wanted, now
-        elif now - need.size_at > COOL_SECONDS:
-            need.size, need.size_at = need.size - 1, now
-        return need.size
+        wanted = max(1, math.ceil(need.mean / self.calls_a_replica))
+        if wanted >= need.homes:
+            need.homes, need.homes_at = wanted, now
+        elif now - need.homes_at > COOL_SECONDS:
+            need.homes, need.homes_at = need.homes - 1, now
+        return need.homes
 
     def wanted(self, adapter: str, replicas: Sequence[str], now: float) -> list[str]:
-        """The replicas that it shall be on, the first one first."""
-        return ranked(adapter, replicas)[: self.size(adapter, now)]
+        """The replicas that it shall be on: its homes, the first one first, and those to spare."""
+        return ranked(adapter, replicas)[: self.homes(adapter, now) + self.least - 1]

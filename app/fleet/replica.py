@@ -18,10 +18,13 @@ FULL_KV = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a choice needs to know of a call: the adapter's versioned name ("" is the base model), and its prompt."""
+    """What a choice needs to know of a call: the adapter's versioned name ("" is the base model), and its prompt. Of the candidates,
+    the first `homes` are where the adapter's calls belong; None is all of them.
+    """
 
     adapter: str = ""
     blocks: Blocks = NO_BLOCKS
+    homes: int | None = None
 
 
 @dataclass(slots=True)
@@ -95,8 +98,10 @@ class Replica:
     """How much each token that is to be read weighs: it keeps (in-flight + 1) calls waiting, and more where memory is short."""
     busy: dict[str, Busy] = field(default_factory=dict)
     apart: bool = False
-    reserved: str | None = None
-    """The adapter ("" is the base) that the next free place is kept for."""
+    kept_for: str | None = None
+    """The adapter ("" is the base) that the next free slot is for."""
+    yielding: frozenset[str] = frozenset()
+    """Those that get no new calls until it has it."""
 
     def begin(self, asked: Asked, cached: int, now: float) -> Sent:
         """A call is sent to it."""
@@ -153,9 +158,26 @@ class Replica:
         """Whether a call of this adapter would begin at once: there is room for it, and a slot for its adapter."""
         if self.most_calls is not None and self.in_flight >= self.most_calls:
             return False
-        if self.reserved is not None and self.reserved != adapter and (adapter or self.apart):
-            return False
+        if self.kept_for is not None and adapter != self.kept_for:
+            is_new = bool(adapter) and adapter not in self.busy
+            if is_new or adapter in self.yielding:
+                return False
         return not self.waits_for_others(adapter)
+
+    def keep_slot(self, adapter: str) -> None:
+        """The next slot that is free is for this adapter. The one with the fewest calls makes room, by getting no more of them:
+        all others go on.
+        """
+        yielding: set[str] = set()
+        if self.apart:
+            yielding |= {""} if adapter else set(self.busy)
+        if adapter and adapter not in self.busy and len(self.busy) >= self.max_loras:
+            yielding.add(min(self.busy, key=lambda name: self.busy[name].calls))
+        self.kept_for, self.yielding = adapter, frozenset(yielding)
+
+    def let_go(self) -> None:
+        """No slot is kept any more."""
+        self.kept_for, self.yielding = None, frozenset()
 
     @property
     def base_calls(self) -> int:

@@ -9,22 +9,11 @@ import pytest
 from app.loras.linter import faults
 from app.loras.tensors import head, tensors
 from app.loras.unusable import Unusable
+from tests.support.adapters import save
 
 HIDDEN, VOCABULARY, RANK = 8, 32, 4
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
 CONFIG = {"peft_type": "LORA", "r": RANK, "lora_alpha": 8, "bias": "none", "target_modules": ["q_proj"]}
-
-
-def save(path: Path, **arrays: np.ndarray) -> None:
-    """As safetensors does."""
-    begin, told, data = 0, {}, b""
-    for name, array in arrays.items():
-        raw = array.astype(np.float32).tobytes()
-        told[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [begin, begin + len(raw)]}
-        begin += len(raw)
-        data += raw
-    written = json.dumps(told).encode()
-    path.write_bytes(len(written).to_bytes(8, "little") + written + data)
 
 
 def ones(*shape: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""How replicas are chosen, on simulated vLLM servers: ours beside what others do."""
