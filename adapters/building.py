@@ -108,7 +108,10 @@ def _source(name: str, settings: config.Upstream, whole: config.Config, common: 
         case config.Embedded():
             return _embedded(name, settings)
         case config.Nebius() | config.OpenAI() | config.Vllm():
-            servers = [_Server(name, settings, url, whole.server.max_answer_bytes) for url in settings.bases]
+            servers = [
+                _Server(name, settings, url, whole.server.max_answer_bytes)
+                for url in dict.fromkeys(settings.bases)
+            ]
             allowed = _allowed(name, settings, whole)
             if isinstance(settings, config.Vllm):
                 return _vllm(settings, servers, allowed, common)

@@ -1,7 +1,7 @@
 """A fleet with adapters as people see it, and what they ask of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from adapters.fleet import Fleet, Server
 from adapters.lora import Loras
@@ -26,9 +26,10 @@ class View:
         now = asyncio.get_running_loop().time()
         names = {*loras.found.versions, *loras.wanted_names()}
         names |= {name for server in self._fleet.servers for name in server.shelved.admitted}
+        wanted = {server: frozenset(loras.shall_have(server)) for server in self._fleet.servers}
         return FleetSeen(
             replicas=[_replica(server, now) for server in self._fleet.servers],
-            adapters=[self._adapter(name) for name in sorted(names)],
+            adapters=[self._adapter(name, wanted) for name in sorted(names)],
             aliases={
                 alias: AliasSeen(each.version, each.next, each.before, each.fault)
                 for alias, each in sorted(loras.wanted.aliases.items())
@@ -40,10 +41,10 @@ class View:
             load_seconds=loras.tally.load_seconds,
         )
 
-    def _adapter(self, name: str) -> AdapterSeen:
+    def _adapter(self, name: str, wanted: Mapping[Server, Collection[str]]) -> AdapterSeen:
         loras = self._loras
         version = loras.found.versions.get(name)
-        wanted_on = [server.where for server in self._fleet.servers if name in loras.shall_have(server)]
+        wanted_on = [server.where for server, names in wanted.items() if name in names]
         ready_on = [server.where for server in self._fleet.servers if name in server.shelved.admitted]
         refusals = [
             f"{server.where}: {server.shelved.refused[name]}"

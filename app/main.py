@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from app import config
+from app import config, fleets
 from app.archive import Archive
 from app.background import background
 from app.breaker import Circuit
@@ -16,6 +16,7 @@ from app.canaries import Canaries
 from app.configuration import Configuration, Origin
 from app.contracts import Caller, Limiter, Queue, Source
 from app.door import Door
+from app.fleet.seen import FleetSeen
 from app.health import Check, Doctor
 from app.inventory import Inventory
 from app.journal import Journal
@@ -182,6 +183,7 @@ class _Gateway:
             redis_gone=self._lasting.counters.gone,
             queues=self._queues,
             rolled_back=self._lasting.canaries.rolled_back,
+            fleets=self._fleets,
         )
 
     def _parts(self, relay: Relay, user_hash: UserHash) -> api.Parts:
@@ -220,7 +222,7 @@ class _Gateway:
             self._configuration.check,
             self._roll.check,
         )
-        return [*(check() for check in checks), *lasting.canaries.checks()]
+        return [*(check() for check in checks), *lasting.canaries.checks(), *fleets.checks(self._fleets())]
 
     def _made(self, settings: config.Config, before: Setup) -> Setup:
         """A setup that may come into force. Raises CannotStart and ValueError."""
@@ -242,6 +244,11 @@ class _Gateway:
 
     def _circuits(self) -> Mapping[str, Sequence[Circuit]]:
         return {name: source.circuits() for name, source in self._sources.items()}
+
+    def _fleets(self) -> Mapping[str, FleetSeen]:
+        return {
+            name: source.fleet.seen() for name, source in self._sources.items() if source.fleet is not None
+        }
 
     def _queues(self) -> Mapping[str, Queue]:
         return {

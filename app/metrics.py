@@ -7,6 +7,7 @@ numbers in files that all of them share; it decides so at import, so the command
 """
 
 import asyncio
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from app.adapter_metrics import AdapterMetrics, Fleets
 from app.allowance import NANO_USD
 from app.choice_metrics import ChoiceMetrics
 from app.circuit_metrics import CircuitMetrics, Circuits
@@ -48,6 +50,10 @@ NO_MODEL = "unknown"
 """The label of requests whose model is not configured, or was never read."""
 
 
+FLEETS_EVERY = 4
+"""Of how many looks at this process one is at its fleets, which takes some milliseconds where they are large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What is measured of this process once in a while."""
@@ -59,6 +65,7 @@ class Watched:
     redis_gone: Callable[[], bool]
     queues: Callable[[], Queues]
     rolled_back: Callable[[], Mapping[str, bool]]
+    fleets: Callable[[], Fleets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +188,9 @@ class Metrics:
         self.configuration = ConfigurationMetrics(registry)
         self.models, self.splits = ModelMetrics(registry), SplitMetrics(registry)
         self.scenes, self.recalls = SceneMetrics(registry), RecallMetrics(registry)
-        self._choices, self._circuits, self._queues = (
+        self._choices, self._adapters, self._circuits, self._queues = (
             ChoiceMetrics(registry),
+            AdapterMetrics(registry, SECONDS),
             CircuitMetrics(registry),
             QueueMetrics(registry),
         )
@@ -190,8 +198,8 @@ class Metrics:
 
     def read(self, record: Record) -> None:
         """Count a closed record."""
-        self._choices.read(record)
-        self.recalls.read(record)
+        for instruments in (self._choices, self._adapters, self.recalls):
+            instruments.read(record)
         if record.saving is not None:
             self.scenes.sent(record.saving)
         if record.decision is not None and record.decision.target:
@@ -216,8 +224,7 @@ class Metrics:
                 bound.cost.inc(record.nano_usd / NANO_USD)
         if record.streams and record.first_content:
             self._read_stream(record, bound)
-        if record.failure is not None or len(record.attempts) > 1:
-            self._read_attempts(record)
+        self._read_attempts(record)
 
     def read_aside(self, record: Record) -> None:
         """Count what a shadow or the router's encoder used, under its own name: it is no request of a client's."""
@@ -253,7 +260,10 @@ class Metrics:
             self._estimated.labels(upstream).inc(usage.output_tokens)
 
     def _read_attempts(self, record: Record) -> None:
+        """What is counted of those that were not well at once."""
         failure = record.failure
+        if failure is None and len(record.attempts) == 1:
+            return
         if isinstance(failure, ClientLeft) and any(each.outcome == "cancelled" for each in record.attempts):
             self._cancel.observe(failure.let_go_seconds)
         for attempt in record.attempts:
@@ -289,7 +299,7 @@ class Metrics:
     async def watch(self, watched: Watched) -> None:
         """Measure this process once in a while, until cancelled."""
         loop = asyncio.get_running_loop()
-        while True:
+        for turn in itertools.count():
             due = loop.time() + 0.5
             await asyncio.sleep(0.5)
             self._loop_lag.observe(max(0.0, loop.time() - due))
@@ -302,6 +312,8 @@ class Metrics:
             self._circuits.read(watched.circuits())
             self._queues.read(watched.queues())
             self.splits.read(watched.rolled_back())
+            if turn % FLEETS_EVERY == 0:
+                self._adapters.look(watched.fleets())
 
     def forget(self, upstreams: Iterable[str]) -> None:
         """These upstreams are gone, or others now, which begin to count anew."""
@@ -309,6 +321,7 @@ class Metrics:
             self._connections.labels(upstream).set(0)
             self._circuits.forget(upstream)
             self._queues.forget(upstream)
+            self._adapters.forget(upstream)
 
     def refused(self, per: str, measure: str) -> None:
         """A limit refused a request."""

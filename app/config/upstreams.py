@@ -202,7 +202,7 @@ class Vllm(HttpSettings):
 
     @property
     def bases(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.replicas))
+        return self.replicas
 
 
 class Lora(Settings):

@@ -26,10 +26,22 @@ LEVELS = (0.5, 0.65, 0.8, 0.95)
 AIM = 0.8
 """Of the fleet's capacity."""
 WARM_SECONDS, COUNTED_SECONDS, LATE_SECONDS = 100.0, 300.0, 60.0
+GOAL = 0.5
+ALL_DONE = 0.999
 FLOOD = 160.0
 """Calls a second that no policy keeps up with."""
 T_95: Mapping[int, float] = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 10: 2.26}
 """Student's t for 95 %, by the number of seeds."""
+HABITS: Mapping[str, Habits] = {
+    "as usual": Habits(),
+    "8 adapters": Habits(adapters=8),
+    "1,000 adapters, wanted alike": Habits(adapters=1000, zipf=0.0),
+    "no bursts": Habits(burst_times=1.0),
+    "hardly a conversation": Habits(turns=1.2),
+}
+"""Where a policy's strength lies is seen where calls are otherwise."""
+USUAL = "as usual"
+COMPARED: tuple[Name, ...] = (OURS, "bounded hash", "sgl cache-aware", "llm-d")
 SETTING = Setting(warm=WARM_SECONDS, until=WARM_SECONDS + COUNTED_SECONDS + LATE_SECONDS)
 
 
@@ -50,23 +62,41 @@ class Figure:
 
 
 def main() -> int:
+    """Prints tables; a missed goal is printed and no more."""
     options = _parser().parse_args()
     seeds = range(1, options.seeds + 1)
+    figures: list[Figure] = []
     with ProcessPoolExecutor(options.processes) as pool:
-        capacity = max(pool.map(_capacity, NAMES))
-        print(
-            f"The fleet answers {capacity:.1f} calls a second at most (the best policy, offered {FLOOD:g}).\n",
-            flush=True,
-        )
-        jobs = [(name, level, capacity, seed) for level in LEVELS for name in NAMES for seed in seeds]
-        figures = list(pool.map(_figure, jobs))
-    for level in LEVELS:
-        print(_table([each for each in figures if each.level == level], level), flush=True)
+        for habits in HABITS:
+            names, levels = (NAMES, LEVELS) if habits == USUAL else (COMPARED, (AIM,))
+            capacity = max(pool.map(_capacity, names, [habits] * len(names)))
+            print(
+                f"Calls come {habits}: {capacity:.1f} a second are answered at most (the best policy, offered {FLOOD:g}).\n"
+            )
+            jobs = [
+                _Job(name, habits, level, capacity, seed)
+                for level in levels
+                for name in names
+                for seed in seeds
+            ]
+            found = list(pool.map(_figure, jobs))
+            for level in levels:
+                print(_table([each for each in found if each.level == level], names, level), flush=True)
+            figures += found if habits == USUAL else []
     print(_verdict([each for each in figures if each.level == AIM]))
     print(_choice_cost())
     if options.into is not None:
         _write(options.into, figures)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    name: Name
+    habits: str
+    level: float
+    capacity: float
+    seed: int
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,22 +109,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _capacity(name: Name) -> float:
+def _capacity(name: Name, habits: str) -> float:
     """Calls a second that are answered where far too many come."""
     setting = replace(SETTING, until=WARM_SECONDS + COUNTED_SECONDS)
-    ran = run(name, calls(Habits(), FLOOD, setting.until, 0), setting)
+    ran = run(name, calls(HABITS[habits], FLOOD, setting.until, 0), setting)
     return sum(call.end > WARM_SECONDS for call in ran.calls) / COUNTED_SECONDS
 
 
-def _figure(job: tuple[Name, float, float, int]) -> Figure:
-    name, level, capacity, seed = job
-    ran = run(name, calls(Habits(), level * capacity, WARM_SECONDS + COUNTED_SECONDS, seed), SETTING)
+def _figure(job: _Job) -> Figure:
+    rate = job.level * job.capacity
+    ran = run(job.name, calls(HABITS[job.habits], rate, WARM_SECONDS + COUNTED_SECONDS, job.seed), SETTING)
     counted = [call for call in ran.calls if call.at > WARM_SECONDS]
     waits = sorted(call.first - call.at if call.first == call.first else LATE_SECONDS for call in counted)
     return Figure(
-        name,
-        level,
-        seed,
+        job.name,
+        job.level,
+        job.seed,
         p50=waits[len(waits) // 2],
         p90=waits[int(0.9 * len(waits))],
         p99=waits[int(0.99 * len(waits))],
@@ -106,11 +136,11 @@ def _figure(job: tuple[Name, float, float, int]) -> Figure:
     )
 
 
-def _table(figures: Sequence[Figure], level: float) -> str:
+def _table(figures: Sequence[Figure], names: Sequence[Name], level: float) -> str:
     head = "| at {:.0%} of it | TTFT p50, s | p90 | p99 | p99, beside ours | loads from disk / 1,000 | from memory / 1,000 | cached | done |"
     lines = [head.format(level), "| :-- | --: | --: | --: | --: | --: | --: | --: | --: |"]
     ours = [each for each in figures if each.policy == OURS]
-    for name in NAMES:
+    for name in names:
         own = [each for each in figures if each.policy == name]
         ratio = _interval([each.p99 / mine.p99 for each, mine in zip(own, ours, strict=True)])
         cells = [
@@ -143,23 +173,28 @@ def _interval(values: Sequence[float]) -> str:
 
 
 def _verdict(figures: Sequence[Figure]) -> str:
-    """Ours beside the best of the others, in each measure."""
+    """Ours beside the best of the others, in each measure; of those that load, the ones that answer all calls."""
     lines = []
-    for name, said in (
+    for measure, said in (
         ("p99", "p99 TTFT"),
-        ("disk_loads", "adapters loaded from disk"),
-        ("memory_loads", "adapters loaded from memory"),
+        ("disk_loads", "loads from disk"),
+        ("memory_loads", "loads from memory"),
     ):
-        means = {
-            policy: statistics.fmean(getattr(each, name) for each in figures if each.policy == policy)
-            for policy in NAMES
+        means = {name: _of(figures, name, measure) for name in NAMES}
+        rivals = {
+            name: value
+            for name, value in means.items()
+            if not name.startswith(OURS) and _of(figures, name, "done") > ALL_DONE
         }
-        rivals = {policy: value for policy, value in means.items() if not policy.startswith(OURS)}
-        best = min(rivals, key=lambda policy: rivals[policy])
+        best = min(rivals, key=lambda name: rivals[name])
         share = means[OURS] / rivals[best] if rivals[best] else nan
-        met = "met" if share <= 0.5 else "missed"
-        lines.append(f"{said} at {AIM:.0%}: {share:.2f} of the best other ({best}); goal 0.50: {met}")
+        met = "met" if share <= GOAL else "missed"
+        lines.append(f"{said} at {AIM:.0%}: {share:.2f} of the best other ({best}); goal {GOAL}: {met}")
     return "\n".join(lines) + "\n"
+
+
+def _of(figures: Sequence[Figure], name: Name, measure: str) -> float:
+    return statistics.fmean(getattr(each, measure) for each in figures if each.policy == name)
 
 
 def _choice_cost(replicas: int = 64, rounds: int = 3000) -> str:

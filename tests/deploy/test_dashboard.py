@@ -60,6 +60,7 @@ def test_the_rows_follow_a_request():
         "Pacing",
         "Process",
         "Scenes",
+        "Adapters of fleets",
         "vLLM",
     ]
 

@@ -13,11 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chaos.redis_server import redis_server
 from sim.server import Twin
+from sim.vllm import Vllm
 from tests.deploy.files import ROOT, RULES, dashboard, read_yaml, rules, tool
 from tests.deploy.kinds import outcomes
 from tests.deploy.monitoring import Monitoring, awaited, monitoring
 from tests.deploy.promql import compared, reads
 from tests.routing.vectored import UNKNOWN, head_file
+from tests.support.adapters import make
 from tests.support.gateway import Served, gateway_of, twin_configuration
 
 CHAT = "/v1/chat/completions"
@@ -89,15 +91,37 @@ async def ask(client: httpx.AsyncClient) -> None:
     for more in ({}, {"logprobs": True}):
         shorter = {"model": "words", "messages": [table], "hyperbridge": {"scenes": "codebook"}, **more}
         await client.post(CHAT, json=shorter)
+    await client.post(CHAT, json=body | {"model": "fleet/risk"})
     wishes = {"recall": ["memory"], "remember": "here"}
     await client.post(CHAT, json=body | {"model": "words", "hyperbridge": wishes})
 
 
 @pytest.fixture
-async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[Served]:
+async def held() -> AsyncGenerator[contextlib.AsyncExitStack]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack
+
+
+@contextlib.asynccontextmanager
+async def _vllm() -> AsyncGenerator[str]:
+    """A fake vLLM's base URL."""
+    twin = Twin(house=Vllm(("base",)))
+    try:
+        yield f"http://127.0.0.1:{await twin.start()}/v1"
+    finally:
+        await twin.stop()
+
+
+@pytest.fixture
+async def gateway(
+    upstream: tuple[Twin, str], held: contextlib.AsyncExitStack, tmp_path: Path
+) -> AsyncGenerator[Served]:
     """A gateway with a second upstream, whose circuit is not opened by the failures at the first, and which is paced."""
     pacing = "pacing: {requests_per_minute: 100000, per_model: false}"
-    calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\nmodels:'
+    calm = f'  calm: {{kind: openai, url: "{upstream[1]}", breaker: null, {pacing}}}\n'
+    vllm = await held.enter_async_context(_vllm())
+    make(tmp_path / "loras", "risk", 1)
+    fleet = f'  fleet: {{kind: vllm, replicas: ["{vllm}"], loras: {{folder: loras, look_seconds: 0.2}}}}\n'
     shared = "  shared: {upstream: calm, model: x, canary: {to: calm/y, share: 1}, shadow: {to: calm/z, share: 1}}\n"
     limits = "  scarce: twin/twin\nlimits: {rules: [{per: everyone, models: [scarce], requests: 1/hour}]}\n"
     head_file(tmp_path, "v", dimensions=2)
@@ -105,7 +129,7 @@ async def gateway(upstream: tuple[Twin, str], tmp_path: Path) -> AsyncGenerator[
     with redis_server(tmp_path) as redis:
         store = 'store: {url: "sqlite:///memory.db"}\n'
         more = f'{shared}{limits}redis: {{url: "{redis.url}"}}\n{store}{router}'
-        yaml = twin_configuration(upstream[1], more).replace("models:", calm, 1)
+        yaml = twin_configuration(upstream[1], more).replace("models:", f"{calm}{fleet}models:", 1)
         async with gateway_of(yaml, tmp_path) as running:
             yield running
 
@@ -162,9 +186,11 @@ async def test_every_metric_that_is_read_exists_with_its_labels(client):
     await ask(client)
 
     async def measured() -> bool:
-        return "hyperbridge_upstream_connections{" in (await client.get("/metrics")).text
+        told = (await client.get("/metrics")).text
+        late = ("upstream_connections", "adapter_replicas", "remembered_total")
+        return all(f"hyperbridge_{name}{{" in told for name in late)
 
-    await awaited(measured, "the gateway measures its connections")
+    await awaited(measured, "the gateway measures itself, and remembers")
     exposed = await exposition(client)
     for query in everything_read():
         for metric, labels in reads(query).items():

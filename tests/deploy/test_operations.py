@@ -92,12 +92,17 @@ def test_other_lines_carry_what_is_said():
 
 async def test_the_health_checks_are_those_of_the_gateway(upstream, tmp_path):
     tried = "  tried: {upstream: twin, model: x, canary: {to: twin/y, share: 0.1}}"
+    fleet = '  own: {kind: vllm, replicas: ["http://127.0.0.1:1/v1"], loras: {folder: .}}\nmodels:'
+    yaml = twin_configuration(upstream[1], tried).replace("models:", fleet, 1)
     async with (
-        gateway_of(twin_configuration(upstream[1], tried), tmp_path) as gateway,
+        gateway_of(yaml, tmp_path) as gateway,
         httpx.AsyncClient(base_url=gateway.url) as client,
     ):
         answer = (await client.get("/healthz")).json()
-        checks = [re.sub(r"^(upstream|canary):.*", r"\1:NAME", check["name"]) for check in answer["checks"]]
+        kinds = [
+            re.sub(r"^(upstream|canary|fleet):.*", r"\1:NAME", check["name"]) for check in answer["checks"]
+        ]
+        checks = [*dict.fromkeys(kinds)]
 
         assert [names(row[0])[0] for row in table("### Checks")] == checks
         assert [names(row[0])[0] for row in table("### States")] == list(get_args(State))

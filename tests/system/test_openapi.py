@@ -49,11 +49,15 @@ GOOD: dict[str, dict] = {
     "/detokenize": {"tokens": []},
 }
 NEVER_BY_CHANCE = frozenset({
+    "POST /admin/loras/{upstream}/load",
+    "POST /admin/loras/{upstream}/unload",
+    "POST /admin/loras/{upstream}/pin",
+    "POST /admin/loras/{upstream}/roll",
     "POST /admin/configuration/diff",
     "PUT /admin/configuration/file",
     "POST /admin/configuration/rollback",
 })
-"""A random name is none, and a random text no configuration."""
+"""A random name is none, and a random text no configuration; here no upstream has adapters."""
 ADMIN = "hb-admin-0001"
 KEY = {"authorization": f"Bearer {ADMIN}"}
 KEYS = f'keys: [{{id: admin, sha256: {sha256(ADMIN.encode()).hexdigest()}, models: ["*"], admin: true}}]'
