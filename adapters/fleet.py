@@ -15,7 +15,7 @@ from app.errors import ModelMissing, UpstreamFailure, UpstreamUnavailable
 from app.fleet.choice import Choice, Policy
 from app.fleet.dispatching import PATIENCE_SECONDS, Dispatcher, Place, Waiting
 from app.fleet.placement import Placement, ranked
-from app.fleet.prefixes import Prefixes, cut
+from app.fleet.prefixes import NO_BLOCKS, Prefixes, cut
 from app.fleet.reconciling import Shelved
 from app.fleet.replica import Asked, Replica, Sent
 from app.outcomes import counts
@@ -153,7 +153,9 @@ class Fleet:
         )
 
     def _asked(self, outbound: Outbound) -> Asked:
-        blocks = cut(outbound.prompt(), outbound.model, outbound.caller)
+        blocks = NO_BLOCKS
+        if len(self.servers) > 1:  # where there is no choice, nothing is known by it
+            blocks = cut(outbound.prompt(), outbound.model, outbound.caller)
         if not self.manages(outbound.model):
             return Asked("", blocks)
         return Asked(outbound.model, blocks, self._placement.homes(outbound.model, _now()))

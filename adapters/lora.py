@@ -19,9 +19,10 @@ import httpx
 from adapters import proving
 from adapters.fleet import Fleet, Server
 from adapters.proving import Later, Refused, said
+from adapters.scraping import scraped
 from app.background import background
 from app.config import Mixing
-from app.errors import UpstreamFailure, UpstreamTimeout
+from app.errors import UpstreamFailure, UpstreamTimeout, UpstreamUnavailable
 from app.fleet.placement import Placement
 from app.fleet.reconciling import QUIET, Step, next_step
 from app.loras.shared import Shared
@@ -36,6 +37,9 @@ GONE_SECONDS = 10.0
 
 MOST_TRIES = 3
 """How often an adapter that a replica does not find is asked for again: a shared folder may be late."""
+
+START_SECONDS = 2.0
+"""How long a start waits for adapters to be read; large ones take a second each."""
 
 MOST_SEEN = 1_000_000
 """More adapters than any server has: one that was seen to mix them up is not asked again until it begins anew."""
@@ -91,6 +95,7 @@ class Loras:
         self._unreached: dict[Server, float] = {}
         self._tries: Counter[tuple[str, str]] = Counter()
         self._ids: frozenset[str] = frozenset()
+        self._looked = asyncio.Event()
         self._running = contextlib.AsyncExitStack()
         fleet.manages = self.manages
 
@@ -101,7 +106,14 @@ class Loras:
         return is_versioned(name) and name.partition("@")[0] in self._ids
 
     def is_there(self, name: str) -> bool:
-        """Whether a model's name may be asked for: of versions, those that are wanted."""
+        """Whether a model's name may be asked for: of versions, those that are wanted. Raises UpstreamUnavailable where the
+        adapters have not been read yet, so that nobody knows.
+        """
+        if not self._looked.is_set():
+            reason = "The adapters are still being read."
+            failure = UpstreamUnavailable(reason, detail="not asked: starting", headers={"retry-after": "2"})
+            failure.blameless = True
+            raise failure
         return not self.manages(name) or name in self.wanted_names()
 
     def resolved(self, name: str) -> str:
@@ -111,14 +123,16 @@ class Loras:
     # Life
 
     async def start(self) -> None:
-        """Begin to look after the replicas. What cannot be read now is read later, and told until then."""
+        """Begin to look after the replicas. What cannot be read at once is read later, and told until then."""
         for server in self._fleet.servers:
             server.ready = False
             server.seat.apart = self._terms.mixing != "together"
-        await self._look()
         await self._running.enter_async_context(
             background(self._watch(), f"{self._name}: adapters are not looked for any more")
         )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                await self._looked.wait()
         for server in self._fleet.servers:
             end = f"{self._name}: {server.where} is given no adapters any more"
             await self._running.enter_async_context(background(self._keep(server), end))
@@ -129,9 +143,10 @@ class Loras:
     async def _watch(self) -> None:
         """Look now and then at the folder, at what others have asked for, and at aliases that are moving."""
         while True:
-            await asyncio.sleep(self._terms.look_seconds)
             await self._look()
+            self._looked.set()
             await self._roll_on()
+            await asyncio.sleep(self._terms.look_seconds)
 
     async def _look(self) -> None:
         try:
@@ -236,10 +251,12 @@ class Loras:
 
     async def _keep(self, server: Server) -> None:
         """Bring a replica to what it shall have, again and again."""
+        await self._looked.wait()
         while True:
             server.lost.clear()
             try:
                 await self._bring(server)
+                await self._measure(server)
             except UpstreamFailure as failure:
                 self._not_reached(server, failure)
             with contextlib.suppress(TimeoutError):
@@ -308,6 +325,13 @@ class Loras:
             server.seat.apart = self._terms.mixing != "together"
             server.seat.residency.clear()
             self._fleet.prefixes.forget(server.seat.place)
+
+    async def _measure(self, server: Server) -> None:
+        """What the replica tells of itself puts right what is counted here."""
+        found = await scraped(server.directory, server.where)
+        if found is not None:
+            server.seat.told(found.kv_usage, found.calls)
+            server.seat.residency.seen(found.adapters & server.shelved.admitted)
 
     async def _do(self, server: Server, step: Step) -> None:
         """One step. Raises Refused, Later and UpstreamFailure."""

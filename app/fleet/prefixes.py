@@ -13,7 +13,7 @@ BLOCK_BYTES = 256
 BLOCKS_A_SIZE = 32
 """So many blocks of one size, then blocks twice as large."""
 BYTES_A_TOKEN = 4
-MOST_TOKENS = 500_000
+MOST_TOKENS = 300_000
 """What a replica is taken to keep where it does not say how large its KV cache is."""
 
 
