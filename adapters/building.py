@@ -234,7 +234,7 @@ def _vllm(settings: config.Vllm, servers: Sequence[_Server], allowed: Allowed, c
     fleet, loras = built.fleet, built.loras
     ways = Ways(common.secret, settings.cache_salt, settings.priorities)
     if loras is not None:
-        ways = replace(ways, is_there=loras.is_there)
+        ways = replace(ways, check=loras.check)
     source = _http(settings, servers, Preparing(fleet, ways.prepared), allowed, common)
     source = replace(source, models=fleet.models, continues=True, members=ways.members)
     if loras is None:

@@ -7,7 +7,8 @@ from typing import Protocol
 from adapters.breaking import Breaking
 from adapters.directory import Directory
 from adapters.fleet import Fleet, Server
-from adapters.lora import Loras, Terms
+from adapters.giving import Terms
+from adapters.lora import Loras
 from app import config
 from app.fleet.choice import policy_of
 from app.fleet.placement import Placement

@@ -39,8 +39,8 @@ class Ways:
     secret: bytes
     cache_salt: CacheSalt = "key"
     priorities: bool = False
-    is_there: Callable[[str], bool] = lambda _: True
-    """Whether a model's name may be asked for."""
+    check: Callable[[Outbound], None] = lambda _: None
+    """Raises where a model may not be asked for."""
 
     def members(self, call: Call) -> Mapping[str, bytes]:
         """What is set in a call's request: what keeps the prefixes of tenants apart. A client's own salt divides its own further."""
@@ -52,10 +52,9 @@ class Ways:
 
     def prepared(self, outbound: Outbound) -> Outbound:
         """The request as a server of this kind gets it. Raises ModelMissing for a name that is none."""
-        if is_path(outbound.model) or not self.is_there(outbound.model):
-            raise ModelMissing(
-                404, f"There is no model {outbound.model!r}.", code="model_not_found", param="model"
-            )
+        if is_path(outbound.model):
+            raise no_model(outbound.model)
+        self.check(outbound)
         outbound = structured(outbound)
         if b'"priority"' in outbound.body:
             members = Members.of(outbound.body)
@@ -65,6 +64,10 @@ class Ways:
             return outbound
         rank = b"%d" % (10 * PRIORITIES.index(outbound.priority))
         return replace(outbound, headers=(*outbound.headers, (PRIORITY_HEADER, rank)))
+
+
+def no_model(name: str) -> ModelMissing:
+    return ModelMissing(404, f"There is no model {name!r}.", code="model_not_found", param="model")
 
 
 def is_path(name: str) -> bool:

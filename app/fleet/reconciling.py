@@ -45,8 +45,6 @@ class Shelved:
         self.listed = frozenset(listed)
         lost = self.admitted - self.listed
         self.admitted -= lost
-        if lost:
-            self.mixed = self.most = 0
         return lost
 
 

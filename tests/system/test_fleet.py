@@ -365,6 +365,27 @@ async def test_tenants_have_salts_of_their_own_that_no_client_can_choose(fleet):
     assert all(len(salt) == 32 for salt in salts)
 
 
+async def test_an_adapter_whose_manifest_names_keys_is_for_these_alone(fleet):
+    risk = fleet.publish("risk", 1)
+    manifest = fleet.loras / risk / "adapter.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"keys": ["one"]}))
+    keys = ", ".join(
+        f'{{id: {name}, sha256: {sha256(key.encode()).hexdigest()}, models: ["*"], admin: true}}'
+        for name, key in KEYS.items()
+    )
+    client = await fleet.start(top=f"keys: [{keys}]")
+    client.headers["authorization"] = f"Bearer {KEYS['one']}"
+    await answered(lambda: fleet.is_ready(risk), 10)
+    body = {"model": "local/risk", "messages": [{"role": "user", "content": QUESTION}]}
+    statuses = [
+        (await client.post("/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}))
+        for key in KEYS.values()
+    ]
+
+    assert [answer.status_code for answer in statuses] == [200, 403]
+    assert statuses[1].json()["error"]["code"] == "model_not_allowed"
+
+
 async def test_who_goes_first_at_a_server_is_said_by_the_gateway_alone(fleet):
     client = await fleet.start("priorities: true")
     body = {"model": "local/base", "messages": [{"role": "user", "content": "Hi"}], "priority": -9}
