@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from adapters.breaking import Breaking, circuit_open
 from adapters.directory import Directory
 from app.contracts import Answer, ModelCard, Outbound, Placed
-from app.errors import ModelMissing, UpstreamFailure, UpstreamUnavailable
+from app.errors import ModelMissing, UpstreamFailure, UpstreamLimited, UpstreamUnavailable
 from app.fleet.choice import Choice, Policy
 from app.fleet.dispatching import PATIENCE_SECONDS, Dispatcher, Place, Waiting
 from app.fleet.placement import Placement, ranked
@@ -25,8 +26,13 @@ ASIDE_SECONDS = 5.0
 would wait for it as long as it takes to connect.
 """
 
-WAIT_SECONDS = 60.0
-"""How long a call waits for a replica that has its adapter, and room for it."""
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many calls wait for a replica that has their adapter and room, and how long at most."""
+
+    most: int = 1000
+    seconds: float = 60.0
 
 
 class Server:
@@ -89,11 +95,13 @@ class Fleet:
         policy: Policy,
         prefixes: Prefixes,
         placement: Placement,
+        patience: Patience = Patience(),
     ) -> None:
         self.servers = tuple(servers)
         self.prefixes = prefixes
         self._by_seat: dict[Replica, Server] = {server.seat: server for server in servers}
         self._placement = placement
+        self._patience = patience
         self._dispatcher = Dispatcher(policy, prefixes, placement)
         self.manages: Callable[[str], bool] = lambda _: False
         """Whether a model's name is an adapter that replicas are given from here."""
@@ -174,10 +182,12 @@ class Fleet:
         waiting = Waiting(asked, lambda: self._candidates(asked.adapter, tried), turn.go, now, place)
         if self._dispatcher.put(waiting, now) and turn.sent is not None:
             return turn.sent, turn.reason
+        if len(self._dispatcher) > self._patience.most and not self._dispatcher.send_anywhere(waiting, now):
+            self._dispatcher.leave(waiting, now)
+            raise self._no_room(asked.adapter)
+        until = min(outbound.deadline, outbound.first_by, now + self._patience.seconds)
         try:
-            sent = await self._wait(
-                waiting, turn, min(outbound.deadline, outbound.first_by, now + WAIT_SECONDS)
-            )
+            sent = await self._wait(waiting, turn, until)
         except BaseException:
             self._dispatcher.leave(waiting, _now())
             if turn.sent is not None:
@@ -197,12 +207,15 @@ class Fleet:
                 self._dispatcher.pump(_now())  # who has waited long takes what there is
         return turn.sent
 
-    def _no_room(self, adapter: str) -> UpstreamUnavailable:
-        has_it = any(adapter in server.shelved.admitted for server in self.servers)
-        said = "has room for this call" if has_it or not adapter else f"has the adapter {adapter} yet"
-        failure = UpstreamUnavailable(
-            f"No replica {said}.", detail="not asked: no room", headers={"retry-after": "5"}
-        )
+    def _no_room(self, adapter: str) -> UpstreamFailure:
+        """Why a call waits no longer: nobody has its adapter, or those who have it are full, which another upstream may not be."""
+        failure: UpstreamFailure
+        if adapter and not any(adapter in server.shelved.admitted for server in self.servers):
+            said = f"No replica has the adapter {adapter} yet."
+            failure = UpstreamUnavailable(said, detail="not asked: no adapter", headers={"retry-after": "5"})
+        else:
+            said = f"The upstream has no room: {len(self._dispatcher)} calls wait."
+            failure = UpstreamLimited(said, detail="not asked: full", headers={"retry-after": "1"})
         failure.blameless = True
         return failure
 

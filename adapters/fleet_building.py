@@ -6,7 +6,7 @@ from typing import Protocol
 
 from adapters.breaking import Breaking
 from adapters.directory import Directory
-from adapters.fleet import Fleet, Server
+from adapters.fleet import Fleet, Patience, Server
 from adapters.giving import Terms
 from adapters.lora import Loras
 from app import config
@@ -42,10 +42,11 @@ def fleet_of(name: str, settings: config.Vllm, reached: Sequence[Reached], share
     ]
     prefixes = Prefixes()
     wanted = settings.loras
+    placement = Placement() if wanted is None else Placement(wanted.least_replicas, wanted.calls_a_replica)
+    patience = Patience(settings.max_waiting, settings.wait_seconds)
+    fleet = Fleet(servers, policy_of(settings.choice, prefixes), prefixes, placement, patience)
     if wanted is None:
-        return Built(Fleet(servers, policy_of(settings.choice, prefixes), prefixes, Placement()), None)
-    placement = Placement(wanted.least_replicas, wanted.calls_a_replica)
-    fleet = Fleet(servers, policy_of(settings.choice, prefixes), prefixes, placement)
+        return Built(fleet, None)
     shelf = Shelf(wanted.folder, wanted.base, wanted.max_rank)
     terms = Terms(
         fleet=name,

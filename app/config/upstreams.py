@@ -185,6 +185,12 @@ class Vllm(HttpSettings):
         default=None,
         description="calls that a server answers at once; more wait in the gateway, in fair order, null is any number",
     )
+    max_waiting: Annotated[int, Field(ge=0, le=1_000_000), FromText] = Field(
+        default=1000, description="calls that wait for a server at most; more are 429, or go to a fallback"
+    )
+    wait_seconds: Seconds = Field(
+        default=60.0, description="how long a call waits for a server; then it is 429, or goes to a fallback"
+    )
     cache_salt: CacheSalt = Field(
         default="key", description="who shares a server's prefix cache: the calls of one key, or all (`none`)"
     )

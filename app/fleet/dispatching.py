@@ -69,6 +69,17 @@ class Dispatcher:
         self._tickets[waiting] = self._queue.put(waiting, place.priority, line, place.weight)
         return False
 
+    def send_anywhere(self, waiting: Waiting, now: float) -> bool:
+        """One that waits and may not wait any more: send it to any replica that has room. Whether there was one."""
+        ticket = self._tickets[waiting]
+        candidates = [each for each in waiting.candidates() if each.has_room(waiting.asked.adapter)]
+        if not candidates:
+            return False
+        self._queue.go(ticket)
+        del self._tickets[waiting]
+        self._send(waiting, self._policy.choose(waiting.asked, candidates, now), now)
+        return True
+
     def leave(self, waiting: Waiting, now: float) -> None:
         """It waits no more."""
         ticket = self._tickets.pop(waiting, None)

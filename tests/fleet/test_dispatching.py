@@ -106,6 +106,18 @@ def test_who_waits_long_goes_where_there_is_room():
     assert floor.sent[-1][1].replica.name == "r1"
 
 
+def test_one_that_may_not_wait_goes_to_whoever_has_room_or_nowhere():
+    floor = Floor.of(2, slots=9, most=1)
+    floor.replicas[1].told(0.0, 99)
+    floor.come("one", "a")
+    waiting = floor.come("two", "a")
+    assert floor.names == ["one"]
+    assert floor.dispatcher.send_anywhere(waiting, 0.0)
+    assert floor.sent[-1][1].replica.name == "r1"
+    assert not floor.dispatcher.send_anywhere(floor.come("three", "a"), 0.0)
+    assert len(floor.dispatcher) == 1
+
+
 def test_one_that_leaves_is_not_sent_and_keeps_no_slot():
     floor = Floor.of(1)
     floor.come("a", "a")

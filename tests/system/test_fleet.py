@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from sim.nebius import MODELS, Nebius
 from sim.seen import Seen
 from sim.server import Twin
 from sim.vllm import Vllm
@@ -70,6 +72,9 @@ upstreams:
 
     async def is_ready(self, name: str) -> bool:
         return (await self.adapter(name)).get("state") == "ready"
+
+    async def are_ready(self) -> bool:
+        return all(each["ready"] for each in (await self.told())["replicas"])
 
     async def ask(self, model: str, **more: Any) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], **more}
@@ -396,6 +401,27 @@ async def test_who_goes_first_at_a_server_is_said_by_the_gateway_alone(fleet):
     (seen,) = fleet.seen("/v1/chat/completions")[-1:]
     assert seen.json()["priority"] == 0
     assert seen.headers["x-vllm-priority"] == "20"
+
+
+async def test_what_does_not_fit_goes_to_the_hosted_twin_of_the_adapter(fleet):
+    hosted = Twin(house=Nebius())
+    fleet.stack.push_async_callback(hosted.stop)
+    port = await hosted.start()
+    fleet.publish("risk", 1)
+    top = f"""
+  nebius: {{kind: nebius, url: "http://127.0.0.1:{port}/v1", api_key: any}}
+models:
+  risk: {{upstream: local, model: risk, fallbacks: [{{to: hosted, when: [rate_limit]}}]}}
+  hosted: nebius/{MODELS[0]}
+"""
+    client = await fleet.start("max_in_flight: 1\n    max_waiting: 1\n    headers: {x-sim: head=0.3}", top)
+    await answered(lambda: fleet.are_ready(), 20)
+    body = {"model": "risk", "messages": [{"role": "user", "content": QUESTION}]}
+    answers = await asyncio.gather(*(client.post("/v1/chat/completions", json=body) for _ in range(6)))
+
+    assert [answer.status_code for answer in answers] == [200] * 6
+    places = Counter(answer.headers["x-hyperbridge-upstream"] for answer in answers)
+    assert places == {"local": 3, "nebius": 3}
 
 
 async def test_a_folder_that_cannot_be_read_is_told_and_the_base_is_answered(fleet):
