@@ -5,7 +5,7 @@ What is decided is in `app.fleet`; here it meets servers that break, stall and c
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,6 +25,12 @@ ASIDE_SECONDS = 5.0
 """How long a replica that could not be reached is asked last: before its circuit has seen enough to open, each call
 would wait for it as long as it takes to connect.
 """
+
+
+MOST_ORDERS = 10_000
+"""Adapters whose order of servers is remembered."""
+
+_WORST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ class Server:
     def asked(self) -> int:
         return self.seat.calls
 
-    def tier(self, tried: frozenset[str], now: float) -> tuple[bool, bool]:
-        """Lower is asked earlier: where the call has not failed, who can be reached."""
-        return self.where in tried, self.breaker.doubted or now < self._aside_until
+    def tier(self, tried: frozenset[str], now: float) -> int:
+        """Lower is asked earlier: where the call has not failed, then who can be reached."""
+        return 2 * (self.where in tried) + (self.breaker.doubted or now < self._aside_until)
 
     def may_answer(self, adapter: str) -> bool:
         """Whether a call of this adapter ("" is the base) may go to it."""
@@ -105,7 +111,7 @@ class Fleet:
         self._dispatcher = Dispatcher(policy, prefixes, placement)
         self.manages: Callable[[str], bool] = lambda _: False
         """Whether a model's name is an adapter that replicas are given from here."""
-        self._orders: dict[str, Mapping[str, int]] = {}
+        self._orders: dict[str, Sequence[Server]] = {}
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -233,24 +239,27 @@ class Fleet:
     def _candidates(self, adapter: str, tried: frozenset[str]) -> Sequence[Replica]:
         """The replicas that may answer: the best of those that are there, in the order in which the adapter belongs to them."""
         now = _now()
-        servers = [server for server in self._admitting() if server.may_answer(adapter)]
-        if not servers:
-            return ()
-        tiers = [server.tier(tried, now) for server in servers]
-        best = min(tiers)
-        chosen = [server.seat for server, tier in zip(servers, tiers, strict=True) if tier == best]
-        if adapter:
-            order = self._order(adapter)
-            chosen.sort(key=lambda seat: order[seat.name])
-        else:
+        best, chosen = _WORST, list[Replica]()
+        for server in self._order(adapter) if adapter else self.servers:
+            if not (server.may_answer(adapter) and server.breaker.admits(now)):
+                continue
+            tier = server.tier(tried, now)
+            if tier < best:
+                best, chosen = tier, []
+            if tier == best:
+                chosen.append(server.seat)
+        if not adapter:
             chosen.sort(key=_calls)
         return chosen
 
-    def _order(self, adapter: str) -> Mapping[str, int]:
+    def _order(self, adapter: str) -> Sequence[Server]:
+        """All servers, those first that the adapter belongs to most."""
         order = self._orders.get(adapter)
         if order is None:
-            names = ranked(adapter, [server.where for server in self.servers])
-            order = self._orders[adapter] = {name: place for place, name in enumerate(names)}
+            if len(self._orders) >= MOST_ORDERS:
+                self._orders.clear()
+            by_name = {server.where: server for server in self.servers}
+            order = self._orders[adapter] = [by_name[name] for name in ranked(adapter, by_name)]
         return order
 
     def _admitting(self) -> list[Server]:
