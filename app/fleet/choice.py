@@ -63,12 +63,7 @@ class LMetric:
         for place, replica in enumerate(candidates):
             tokens: float = replica.pending_tokens + max(1, blocks.tokens - cached.get(replica.place, 0))
             if adapter not in replica.busy and (adapter or replica.apart):
-                if (
-                    replica.apart
-                    or adapter not in replica.residency.slots
-                    or len(replica.busy) >= replica.max_loras
-                ):
-                    tokens += self._adapter_tokens(adapter, replica, now)
+                tokens += self._adapter_tokens(adapter, replica, now)
             score = tokens * replica.crowd
             if place >= homes:
                 score *= AWAY

@@ -415,7 +415,7 @@ models:
   hosted: nebius/{MODELS[0]}
 """
     client = await fleet.start("max_in_flight: 1\n    max_waiting: 1\n    headers: {x-sim: head=0.3}", top)
-    await answered(lambda: fleet.are_ready(), 20)
+    await answered(fleet.are_ready, 20)
     body = {"model": "risk", "messages": [{"role": "user", "content": QUESTION}]}
     answers = await asyncio.gather(*(client.post("/v1/chat/completions", json=body) for _ in range(6)))
 
