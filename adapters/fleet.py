@@ -45,7 +45,7 @@ class Server:
     """One replica: where it is, its upstream, its administration, and what is known of it.
 
     It is `ready` when it has all of the adapters that it shall have, and `quiet` while it gets no calls so that it can be given
-    another one. Without adapters of ours it is always ready. `trouble` is why it cannot be looked at.
+    another one, by this worker or by another (`held_elsewhere`). Without adapters of ours it is always ready. `trouble` is why it cannot be looked at.
     """
 
     def __init__(self, where: str, upstream: Breaking, directory: Directory, seat: Replica) -> None:
@@ -57,6 +57,7 @@ class Server:
         self.shelved = Shelved()
         self.ready = True
         self.quiet = False
+        self.held_elsewhere = False
         self.trouble: UpstreamFailure | None = None
         self.lost = asyncio.Event()
         """Set when there is reason to look at it: it could not be reached, or did not know an adapter that it had."""
@@ -76,7 +77,9 @@ class Server:
 
     def may_answer(self, adapter: str) -> bool:
         """Whether a call of this adapter ("" is the base) may go to it."""
-        return self.ready and not self.quiet and (not adapter or adapter in self.shelved.admitted)
+        if self.quiet or self.held_elsewhere:
+            return False
+        return self.ready and (not adapter or adapter in self.shelved.admitted)
 
     @asynccontextmanager
     async def open(self, outbound: Outbound) -> AsyncGenerator[Answer]:
@@ -155,7 +158,7 @@ class Fleet:
 
     def _goes_on(self, failure: UpstreamFailure, server: Server, adapter: str, tried: set[str]) -> bool:
         """Whether another replica is asked, within the same attempt."""
-        if isinstance(failure, ModelMissing) and adapter in server.shelved.admitted:
+        if isinstance(failure, ModelMissing) and adapter:  # it had it when the call was sent
             server.shelved.admitted.discard(adapter)
             server.lost.set()
             tried.discard(server.where)  # it may be asked again, when it has the adapter again

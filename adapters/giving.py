@@ -19,6 +19,7 @@ import httpx
 
 from adapters import proving
 from adapters.fleet import Fleet, Server
+from adapters.leasing import Leasing
 from adapters.proving import Later, Refused, said
 from adapters.scraping import scraped
 from app.config import Mixing
@@ -77,18 +78,28 @@ class Asked(Protocol):
     def shall_have(self, server: Server) -> Sequence[str]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who may act on replicas: `here` is for those of one worker, of which one at a time gets no calls; `leasing` is for all workers
+    and gateways, of which one at a time loads into a replica.
+    """
+
+    leasing: Leasing
+    here: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class Giver:
-    """Looks after one replica. `turn` is for those of its fleet, of which one at a time gets no calls."""
+    """Looks after one replica."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it acts on and by
-        self, server: Server, fleet: Fleet, loras: Asked, terms: Terms, tally: Tally, turn: asyncio.Lock
+        self, server: Server, fleet: Fleet, loras: Asked, terms: Terms, tally: Tally, turns: Turns
     ) -> None:
         self.server = server
         self._fleet = fleet
         self._loras = loras
         self._terms = terms
         self._tally = tally
-        self._turn = turn
+        self._turns = turns
         self._gone_since: float | None = None
         self._tries: Counter[str] = Counter()
 
@@ -143,14 +154,36 @@ class Giver:
         """All steps that can be made now."""
         await self._hear()
         late: set[str] = set()
-        while (step := self._next(late)) is not None:
-            async with self._left_alone(step):
-                await self._tried(step, late)
-            await self._hear()
+        async with contextlib.AsyncExitStack() as held:
+            while (step := self._next(late)) is not None:
+                if step.action == "load" and not await self._hold(held):
+                    late.add(step.name)  # another gateway gives it that
+                    continue
+                async with self._left_alone(step):
+                    await self._tried(step, late)
+                await self._hear()
         if not self.server.ready:
             self.server.ready = True
             _log.info("%s: %s has the adapters that it can have", self._terms.fleet, self.server.where)
         self._fleet.pump()
+
+    async def _hold(self, held: contextlib.AsyncExitStack) -> bool:
+        """Hold the replica against other gateways, until all its steps are made; whether it could be."""
+        leasing, terms = self._turns.leasing, self._terms
+        if not leasing.is_shared:
+            return True
+        seconds = (terms.quiesce_seconds or terms.load_seconds) + terms.load_seconds + terms.canary_seconds
+        if not await leasing.hold(self.server.where, seconds):
+            return False
+        held.push_async_callback(leasing.release, self.server.where)
+        return True
+
+    async def _is_busy(self) -> bool:
+        """Whether it is answering calls, of this worker or, where there are others, of anybody."""
+        if self.server.seat.in_flight or not self._turns.leasing.is_shared:
+            return self.server.seat.in_flight > 0
+        found = await scraped(self.server.directory, self.server.where)
+        return found is not None and found.calls > 0
 
     def _next(self, late: Collection[str]) -> Step | None:
         wanted = [name for name in self._loras.shall_have(self.server) if name not in late]
@@ -224,14 +257,14 @@ class Giver:
             yield
             return
         async with (
-            self._turn if self.server.ready else contextlib.nullcontext()
+            self._turns.here if self.server.ready else contextlib.nullcontext()
         ):  # who is not ready gets none
             self.server.quiet = True
             try:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._terms.quiesce_seconds):
-                        while self.server.seat.in_flight:  # noqa: ASYNC110 - a replica does not tell that it is idle
-                            await asyncio.sleep(0.01)
+                        while await self._is_busy():  # noqa: ASYNC110 - a replica does not tell that it is idle
+                            await asyncio.sleep(0.05)
                 yield
             finally:
                 self.server.quiet = False

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from adapters.fleet import Fleet, Server
-from adapters.giving import Giver, Tally, Terms
+from adapters.giving import Giver, Tally, Terms, Turns
+from adapters.leasing import Leasing
 from adapters.vllm import no_model
 from app.background import background
 from app.contracts import Outbound
@@ -44,8 +45,9 @@ class Loras:
         self.fault = ""
         """Why the folder, or what is written down, could not be read the last time."""
         self.tally = Tally()
-        turn = asyncio.Lock()
-        self._givers = [Giver(server, fleet, self, terms, self.tally, turn) for server in fleet.servers]
+        self._leasing = Leasing(shared, terms.fleet)
+        turns = Turns(self._leasing)
+        self._givers = [Giver(server, fleet, self, terms, self.tally, turns) for server in fleet.servers]
         self._ids: frozenset[str] = frozenset()
         self._looked = asyncio.Event()
         self._running = contextlib.AsyncExitStack()
@@ -131,10 +133,20 @@ class Loras:
         self._ids = frozenset(version.id for version in found.versions.values()) | wanted.ids
         new = wanted.with_new(found.versions)
         if new is not wanted and not await self._shared.write(self._name, revision, new.text()):
-            return  # somebody else changed it at this moment: look again
+            new = self.wanted  # somebody else changed it at this moment: look again
         if new != self.wanted:
             self.wanted = new
             self._wake()
+        await self._look_at_leases()
+
+    async def _look_at_leases(self) -> None:
+        """Replicas that others hold get no calls from here. Raises Unusable."""
+        if not self._leasing.is_shared:
+            return
+        held = await self._leasing.others()
+        for server in self._fleet.servers:
+            server.held_elsewhere = server.where in held
+        self._fleet.pump()
 
     def _tell(self, fault: str) -> None:
         if fault and fault != self.fault:

@@ -43,7 +43,7 @@ async def canary(directory: Directory, version: Version, seconds: float) -> None
         "cache_salt": _salt(),
     }
     answer = await directory.ask("POST", "chat/completions", body, seconds)
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 or answer.status_code == 404:  # it may have begun anew meanwhile
         raise Later(f"its canary failed: {said(answer)}")
     if not answer.is_success:
         raise Refused(f"its canary was refused: {said(answer)}")

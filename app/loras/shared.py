@@ -4,7 +4,12 @@ from typing import Protocol
 
 
 class Shared(Protocol):
-    """One document for each fleet, with a revision. Both methods raise Unwritten where the place does not answer."""
+    """Documents by name, each with a revision: what a fleet shall have, and its leases. Both methods raise Unwritten where the
+    place does not answer. `is_shared` says whether others may write there.
+    """
+
+    @property
+    def is_shared(self) -> bool: ...
 
     async def read(self, fleet: str) -> tuple[int, bytes]:
         """Its revision, and the document; 0 and nothing where there is none yet."""
@@ -15,6 +20,8 @@ class Shared(Protocol):
 
 class Held:
     """In this process alone, and gone with it."""
+
+    is_shared = False
 
     def __init__(self) -> None:
         self._documents: dict[str, tuple[int, bytes]] = {}

@@ -9,7 +9,9 @@ from app.store.tables import FLEETS
 
 
 class LoraTable:
-    """One row for each fleet."""
+    """One row for each document."""
+
+    is_shared = True
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -291,6 +291,33 @@ async def test_an_adapter_is_loaded_when_the_server_s_calls_have_ended(fleet):
         )
 
 
+async def test_no_gateway_sends_calls_to_a_server_that_another_one_gives_an_adapter(fleet):
+    store = f"store: {{url: 'sqlite:///{fleet.folder / 'store.db'}'}}"
+    first = await fleet.start("choice: round_robin", store)
+    await answered(fleet.are_ready, 10)
+    second = await fleet.start("choice: round_robin", store)
+    await answered(fleet.are_ready, 10)
+    body: dict[str, Any] = {"model": "local/base?chunks=12&gap=0.1", "stream": True}
+    body["messages"] = [{"role": "user", "content": QUESTION}]
+    streams = [
+        asyncio.ensure_future(client.post("/v1/chat/completions", json=body))
+        for client in (first, second, first, second)
+    ]
+    await asyncio.sleep(0.3)
+    risk = fleet.publish("risk", 1)
+    for fleet.client in (first, second):
+        await answered(lambda: fleet.is_ready(risk), 20)
+    answers = await asyncio.gather(*streams)
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    for twin in fleet.twins:
+        loads = [seen.number for seen in twin.seen if seen.page == "/v1/load_lora_adapter"]
+        assert len(loads) == 1
+        earlier = [seen for seen in twin.seen if seen.number < loads[0] and seen.page.endswith("completions")]
+        assert earlier
+        assert all(seen.ended for seen in earlier)
+
+
 @pytest.mark.parametrize(
     ("action", "body", "status", "said"),
     [
