@@ -6,10 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
 import httpx
+
+from app.loras.unusable import Unusable
 
 LOOK_SECONDS = 0.5
 _INTERRUPTED = 130
@@ -51,6 +54,46 @@ def add(actions: Any) -> None:
     _add_wait(roll)
     for action in actions.choices.values():
         _add_gateway(action)
+    _add_fetch(actions)
+
+
+def _add_fetch(actions: Any) -> None:
+    """The one that asks no gateway."""
+    fetching = actions.add_parser(
+        "fetch",
+        help="bring an adapter into the folder that the gateway looks into",
+        description="From a folder, a web address below which its files are, or Hugging Face (hf:OWNER/NAME, with @REVISION; HF_TOKEN and "
+        "HF_ENDPOINT of the environment). It is checked before it is kept, under its version's name.",
+    )
+    fetching.add_argument("source", help="a folder, https://..., or hf:OWNER/NAME")
+    fetching.add_argument(
+        "--into", type=Path, required=True, metavar="FOLDER", help="loras.folder of the configuration"
+    )
+    fetching.add_argument(
+        "--name", default="", help="what users call it; else as its manifest, or its place, says"
+    )
+    fetching.add_argument(
+        "--base", type=Path, metavar="FOLDER", help="the base model, to see whether it fits"
+    )
+    fetching.set_defaults(run=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from app.loras.fetching import Wanted, fetch  # noqa: PLC0415 - few fetch
+
+    shown = sys.stderr.isatty()
+
+    def tell(said: str) -> None:
+        if shown:
+            print(f"\r{said}   ", end="", file=sys.stderr, flush=True)
+
+    try:
+        name = fetch(Wanted(options.source, options.into, options.name, options.base), tell)
+    except Unusable as fault:
+        _end(f"{options.source}: {fault}" if not str(fault).startswith(options.source) else str(fault), 1)
+    except KeyboardInterrupt:
+        _end("stopped; nothing was kept", _INTERRUPTED)
+    print(name)
 
 
 def _add_wait(action: argparse.ArgumentParser) -> None:
