@@ -56,7 +56,7 @@ async def keeps_apart(
 ) -> bool | None:
     """Whether the base's calls are its own in a batch with calls of these adapters; None where that could not be seen.
 
-    vLLM's kernels for processors take a call without an adapter for one of the last slot (up to 0.33: index -1), and answer it with
+    vLLM's kernels for processors take a call without an adapter for one of the last slot (0.32: index -1), and answer it with
     that one's weights. Nothing tells of it, so it is looked for: the base is asked alone, then beside adapters. Its texts are
     compared, not its log-probabilities: the first call for those has an engine compile for half a minute.
     """

@@ -79,8 +79,8 @@ class Sent:
 class Replica:
     """`place` is its bit in the index of prefixes. `others` are calls that other gateways have there, as it told last.
 
-    One that is `apart` gives calls of the base model an adapter's answers where both are in a batch (vLLM on processors does, all
-    versions until 0.33): there calls of the base and of adapters are never answered at once.
+    One that is `apart` gives calls of the base model an adapter's answers where both are in a batch (vLLM 0.32 on processors
+    does): there calls of the base and of adapters are never answered at once.
     """
 
     name: str
